@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config';
+
+// GPU tests need one Dawn instance a process: they run one file after another in one fork, so that pipelines are compiled once.
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['{src,scripts}/**/*.test.ts'], exclude: ['**/*.gpu.test.ts'], environment: 'node' } },
+      {
+        test: {
+          name: 'gpu',
+          include: ['src/**/*.gpu.test.ts'],
+          environment: 'node',
+          pool: 'forks',
+          isolate: false,
+          fileParallelism: false,
+          maxWorkers: 1,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
