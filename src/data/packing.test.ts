@@ -14,11 +14,11 @@ function randomRows(random: Random, count: number, longest: number): Sequence[] 
 /** The rows of a batch read back from its segments alone. */
 function unpack(batch: Batch): Sequence[] {
   const rows: Sequence[] = [];
-  for (let start = 0; start < batch.tokenCount; start = batch.segmentEnd[start] as number) {
-    const end = batch.segmentEnd[start] as number;
+  for (let start = 0; start < batch.tokenCount; start = batch.segmentEnd[start]) {
+    const end = batch.segmentEnd[start];
     const lossMask = new Uint8Array(end - start);
     for (let l = 0; l < batch.lossRowCount; l++) {
-      const predicted = (batch.lossRows[l] as number) + 1;
+      const predicted = batch.lossRows[l] + 1;
       if (predicted < start || predicted >= end) continue;
       lossMask[predicted - start] = batch.targets[l] === batch.tokens[predicted] ? 1 : 255;
     }
@@ -35,7 +35,7 @@ function labels(sequence: Sequence): number[] {
 /** Labels of a batch from its loss rows, by a way that shares nothing with `unpack`. */
 function batchLabels(batch: Batch): number[] {
   const out = new Array<number>(batch.capacity).fill(IGNORED_LABEL);
-  for (let l = 0; l < batch.lossRowCount; l++) out[(batch.lossRows[l] as number) + 1] = batch.targets[l] as number;
+  for (let l = 0; l < batch.lossRowCount; l++) out[batch.lossRows[l] + 1] = batch.targets[l];
   return out;
 }
 
@@ -46,7 +46,7 @@ describe('packStep', () => {
   it('gives every row back once, with its tokens and its loss', () => {
     for (const rows of cases) {
       const step = packStep(rows, [16, 32, 64]);
-      const seen = step.batches.flatMap(unpack).sort((a, b) => (a.tokens[0] as number) - (b.tokens[0] as number));
+      const seen = step.batches.flatMap(unpack).sort((a, b) => a.tokens[0] - b.tokens[0]);
       expect(seen).toEqual(rows);
     }
   });
@@ -54,7 +54,7 @@ describe('packStep', () => {
   it('has the labels of the rows laid one after another', () => {
     for (const rows of cases) {
       for (const batch of packStep(rows, [64]).batches) {
-        const order = unpack(batch).map((row) => rows[Math.floor((row.tokens[0] as number) / 1000)] as Sequence);
+        const order = unpack(batch).map((row) => rows[Math.floor(row.tokens[0] / 1000)]);
         const expected = order.flatMap(labels);
         expect(batchLabels(batch)).toEqual([...expected, ...new Array<number>(64 - expected.length).fill(IGNORED_LABEL)]);
       }
@@ -78,7 +78,7 @@ describe('packStep', () => {
         expect(starts.every((start, i) => ends.slice(start, ends[i]).every((end) => end === ends[i]))).toBe(true);
 
         const lossRows = Array.from(batch.lossRows.subarray(0, batch.lossRowCount));
-        expect(lossRows.every((row) => rowOf(real[row] as number) === rowOf(real[row + 1] as number))).toBe(true);
+        expect(lossRows.every((row) => rowOf(real[row]) === rowOf(real[row + 1]))).toBe(true);
         const rest = [batch.lossRows, batch.targets, batch.lossWeights].map((array) => array.subarray(batch.lossRowCount));
         expect(rest.some((array) => array.some((value) => value !== 0))).toBe(false);
         expect(batch.lossWeights.subarray(0, batch.lossRowCount).every((weight) => weight === 1)).toBe(true);

@@ -26,7 +26,7 @@ export function packStep(sequences: readonly Sequence[], capacities: readonly nu
   let lossTokens = 0;
   let realTokens = 0;
   const batches = assignBins(sequences, largest).map((bin) => {
-    const members = bin.map((index) => sequences[index] as Sequence);
+    const members = bin.map((index) => sequences[index]);
     const used = members.reduce((sum, s) => sum + s.tokens.length, 0);
     const capacity = capacities.find((c) => c >= used) as number;
     const batch = fillBatch(members, capacity);
@@ -43,7 +43,7 @@ function assignBins(sequences: readonly Sequence[], binSize: number): number[][]
     checkSequence(sequence);
     invariant(sequence.tokens.length <= binSize, `row ${i} has ${sequence.tokens.length} tokens, the largest capacity is ${binSize}`);
   });
-  const length = (index: number): number => (sequences[index] as Sequence).tokens.length;
+  const length = (index: number): number => sequences[index].tokens.length;
   const byLength = sequences.map((_, i) => i).sort((a, b) => length(b) - length(a) || a - b);
   const bins: { rows: number[]; free: number }[] = [];
   for (const index of byLength) {
@@ -59,7 +59,7 @@ function assignBins(sequences: readonly Sequence[], binSize: number): number[][]
     best.free -= length(index);
   }
   for (const bin of bins) bin.rows.sort((a, b) => a - b);
-  return bins.map((bin) => bin.rows).sort((a, b) => (a[0] as number) - (b[0] as number));
+  return bins.map((bin) => bin.rows).sort((a, b) => a[0] - b[0]);
 }
 
 /** Lays `sequences` one after another into a batch of `capacity` tokens. */
@@ -86,7 +86,7 @@ function fillBatch(sequences: readonly Sequence[], capacity: number): Batch {
       batch.positions[start + i] = i;
       if (lossMask[i] !== 1) continue;
       batch.lossRows[batch.lossRowCount] = start + i - 1;
-      batch.targets[batch.lossRowCount] = tokens[i] as number;
+      batch.targets[batch.lossRowCount] = tokens[i];
       batch.lossWeights[batch.lossRowCount] = 1;
       batch.lossRowCount++;
     }

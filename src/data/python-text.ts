@@ -51,7 +51,7 @@ export function pythonRepr(value: unknown): string {
   if (typeof value === 'number') return isWhole(value) ? String(BigInt(value)) : pythonFloat(value);
   if (typeof value === 'string') return quoted(value);
   if (Array.isArray(value)) return `[${value.map(pythonRepr).join(', ')}]`;
-  const entries = Object.entries(value as object).map(([key, inner]) => `${quoted(key)}: ${pythonRepr(inner)}`);
+  const entries = Object.entries(value).map(([key, inner]) => `${quoted(key)}: ${pythonRepr(inner)}`);
   return `{${entries.join(', ')}}`;
 }
 

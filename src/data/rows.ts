@@ -32,7 +32,7 @@ export function describeValue(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'an object';
-  return typeof value === 'string' ? 'text' : `the ${typeof value} ${String(value)}`;
+  return typeof value === 'string' ? 'text' : `the ${typeof value} ${JSON.stringify(value)}`;
 }
 
 /** @throws AppError `data/missing-column` that names the columns that exist, unless `column` is one of them. */

@@ -27,7 +27,7 @@ export function parseTemplate(source: string, set: Pick<RowSet, 'file' | 'column
     text = '';
   };
   for (let i = 0; i < source.length;) {
-    const character = source[i] as string;
+    const character = source[i];
     if (character !== '{' && character !== '}') {
       text += character;
       i++;
@@ -66,7 +66,7 @@ function parsePlaceholder(source: string, at: number, content: string, set: Pick
   const indexed = /^([^[\]]+)((?:\[[^[\]]+\])+)$/.exec(content);
   const column = indexed?.[1] ?? content;
   if (indexed !== null && set.columns.includes(column)) {
-    return { kind: 'column', column, path: (indexed[2] as string).slice(1, -1).split(']['), at };
+    return { kind: 'column', column, path: indexed[2].slice(1, -1).split(']['), at };
   }
   throw new AppError(
     'data/missing-column',

@@ -1,0 +1,171 @@
+/** Rows -> sequences, with a report of what became of each row. Picks the way that the mapping asks for; knows tokenizers by their interface. */
+import { AppError, unreachable } from '#base/errors.ts';
+import { assistantTurnRows, promptCompletionRows, templateAnswerRows } from '#data/answer-rows.ts';
+import { lossTokenCount, type Sequence } from '#data/batch.ts';
+import { cutToLength, type DraftRow, type RowContext, type RowResult } from '#data/drafts.ts';
+import { checkMapping } from '#data/mapping.ts';
+import { BlockJoiner, oliveLines } from '#data/olive-text.ts';
+
+/** How many rows of a kind a report lists; past that it counts alone. */
+export const LISTED_ROWS = 100;
+/** Rows between two calls of `onProgress`: some milliseconds of work. */
+const ROWS_PER_TURN = 64;
+
+/** Rows to which something happened. Numbers are counted from 0. */
+export interface RowFinding {
+  count: number;
+  /** The first LISTED_ROWS of them. */
+  rows: number[];
+}
+
+export interface TokenizeReport {
+  /** Rows that were read; fewer than there are when `maxSamples` was reached. */
+  rowsRead: number;
+  tokens: number;
+  lossTokens: number;
+  /** Tokens of the longest sequence. */
+  longest: number;
+  /** Longer than `maxLength`; the end was cut off. */
+  truncated: RowFinding;
+  /** Skipped: no text. */
+  empty: RowFinding;
+  /** Skipped: nothing in a column that the template names. */
+  missing: RowFinding;
+  /** Skipped: no token with loss within `maxLength`. */
+  noLoss: RowFinding;
+  /** Prompt and answer share a token; the model is asked in another context than it learnt in. */
+  merged: RowFinding;
+  /** Tokens that truncation cut off or that filled no block. */
+  droppedTokens: number;
+}
+
+export interface TokenizedRows {
+  sequences: Sequence[];
+  /** For each sequence the row that it came from; of a block, the row of its first token. */
+  rows: number[];
+  report: TokenizeReport;
+}
+
+export interface TokenizeCalls {
+  /** The rows to use, in this order; all of them by default. */
+  rows?: readonly number[];
+  /** Called every few rows and awaited, so that a caller can show progress, give way or throw `run/cancelled`. */
+  onProgress?: (done: number, total: number) => void | Promise<void>;
+}
+
+/**
+ * A function that tokenises single rows, each on its own, whatever the strategy: for a preview. Columns and template are checked at once.
+ * @throws AppError `data/missing-column`, `template/invalid`, `recipe/invalid`; and `data/invalid` when a row's value is of no use.
+ */
+export function rowTokenizer(context: RowContext): (index: number) => RowResult {
+  const draft = draftRows(context);
+  return (index) => {
+    const row = draft(index);
+    return 'why' in row ? row : cutToLength(row, context.options.maxLength);
+  };
+}
+
+function draftRows(context: RowContext): DraftRow {
+  const { options } = context;
+  checkMapping(options);
+  const { mapping } = options;
+  switch (mapping.kind) {
+    case 'text':
+      return oliveLines(context);
+    case 'template':
+      return options.loss === 'all' ? oliveLines(context) : templateAnswerRows(context, mapping);
+    case 'messages':
+      return options.loss === 'all' ? oliveLines(context) : assistantTurnRows(context, mapping);
+    case 'prompt-completion':
+      return promptCompletionRows(context, mapping);
+    default:
+      return unreachable(mapping);
+  }
+}
+
+/**
+ * Tokenises rows into at most `maxSamples` sequences of at most `maxLength` tokens.
+ * @throws AppError as `rowTokenizer`; `data/no-rows` when there are no rows or they fill no block, `data/no-loss` when all were skipped.
+ */
+export async function tokenizeRows(context: RowContext, calls: TokenizeCalls = {}): Promise<TokenizedRows> {
+  const { set, options } = context;
+  const draft = draftRows(context);
+  const joiner = options.strategy === 'join' ? new BlockJoiner(context) : undefined;
+  const wanted = calls.rows ?? set.rows.map((_, i) => i);
+  if (wanted.length === 0) throw new AppError('data/no-rows', `${set.file} has no rows`, { file: set.file, found: 0, expected: 1 });
+  const out: TokenizedRows = { sequences: [], rows: [], report: emptyReport() };
+  const { report } = out;
+  const limit = options.maxSamples ?? Number.POSITIVE_INFINITY;
+  for (const [done, index] of wanted.entries()) {
+    if (out.sequences.length >= limit) break;
+    if (done % ROWS_PER_TURN === 0) await calls.onProgress?.(done, wanted.length);
+    report.rowsRead++;
+    const row = draft(index);
+    if (!('why' in row) && joiner !== undefined) {
+      for (const block of joiner.add(index, row.tokens).slice(0, limit - out.sequences.length)) addSequence(out, block.row, block.sequence);
+      continue;
+    }
+    const result = 'why' in row ? row : cutToLength(row, options.maxLength);
+    if (result.kind === 'skipped') {
+      note(report[result.why === 'no-loss' ? 'noLoss' : result.why], index);
+      continue;
+    }
+    if (result.length > result.sequence.tokens.length) note(report.truncated, index);
+    if (result.merged) note(report.merged, index);
+    report.droppedTokens += result.length - result.sequence.tokens.length;
+    addSequence(out, index, result.sequence);
+  }
+  await calls.onProgress?.(wanted.length, wanted.length);
+  report.droppedTokens += joiner?.left ?? 0;
+  if (out.sequences.length === 0) throw nothingToTrainOn(context, report, joiner?.left);
+  return out;
+}
+
+function addSequence({ sequences, rows, report }: TokenizedRows, row: number, sequence: Sequence): void {
+  sequences.push(sequence);
+  rows.push(row);
+  report.tokens += sequence.tokens.length;
+  report.lossTokens += lossTokenCount(sequence);
+  report.longest = Math.max(report.longest, sequence.tokens.length);
+}
+
+function note(finding: RowFinding, row: number): void {
+  finding.count++;
+  if (finding.rows.length < LISTED_ROWS) finding.rows.push(row);
+}
+
+function emptyReport(): TokenizeReport {
+  const none = (): RowFinding => ({ count: 0, rows: [] });
+  return {
+    rowsRead: 0,
+    tokens: 0,
+    lossTokens: 0,
+    longest: 0,
+    truncated: none(),
+    empty: none(),
+    missing: none(),
+    noLoss: none(),
+    merged: none(),
+    droppedTokens: 0,
+  };
+}
+
+function nothingToTrainOn({ set, options }: RowContext, report: TokenizeReport, joinedTokens: number | undefined): AppError {
+  const { file } = set;
+  if (joinedTokens !== undefined) {
+    const expected = `more than ${options.maxLength}`;
+    return new AppError(
+      'data/no-rows',
+      `${file}: ${report.rowsRead} rows give ${joinedTokens} tokens when joined; ${expected} were expected to fill a block. ` +
+        `Lower the maximum length, or take strategy 'line-by-line'.`,
+      { file, found: joinedTokens, expected },
+    );
+  }
+  const reasons = [
+    [report.empty.count, 'have no text'],
+    [report.missing.count, 'lack a value that the template needs'],
+    [report.noLoss.count, `have no token with loss within ${options.maxLength} tokens`],
+  ] as const;
+  const found = reasons.flatMap(([count, what]) => (count > 0 ? [`${count} ${what}`] : [])).join(', ');
+  return new AppError('data/no-loss', `${file}: of ${report.rowsRead} rows ${found}; at least one with loss was expected`, { file, found });
+}
