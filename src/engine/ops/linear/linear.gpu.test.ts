@@ -17,6 +17,7 @@ interface Case {
   maxBindingBytes?: number;
   dropout?: number;
   inputGradient?: boolean;
+  bias?: boolean;
 }
 
 const control: Case = { name: 'control', tokens: 32, width: 64, out: 96, rank: 8 };
@@ -30,6 +31,7 @@ const cases: Case[] = [
   { ...control, name: 'no input gradient', inputGradient: false },
   { ...control, name: 'small bindings', tokens: 96, width: 256, out: 320, maxBindingBytes: 65536 },
   { ...control, name: 'dropout', dropout: 0.25 },
+  { ...control, name: 'bias', bias: true },
   ...(['f16', 'bf16', 'q4_0', 'q4_1', 'q8_0'] as const).map((type): Case => ({ ...control, name: type, type })),
   { ...control, name: 'q4_1 in small bindings', type: 'q4_1', width: 1024, out: 192, tokens: 7, maxBindingBytes: 65536 },
 ];
@@ -54,13 +56,15 @@ describe('linear', () => {
         inputs['b'] = { shape: [out, rank], data: b, gradient: 'parameter' };
         inputs['header'] = { shape: [8], data: header };
       }
+      const bias = c.bias ? randomValues(out, 8) : undefined;
+      if (bias) inputs['bias'] = { shape: [out], data: bias };
       const dropout = c.dropout === undefined ? null : { rate: c.dropout, salt: 7 };
       const result = await runOp(gpu, {
         inputs,
         weights: [{ matrix: weight.matrix, planes: weight.planes }],
         build: (r, t) => {
           const lora = rank > 0 ? { a: t['a']!, b: t['b']!, scale: shape.scale, dropout, header: t['header']! } : null;
-          return { y: linear(r, t['x']!, weight.matrix, lora) };
+          return { y: linear(r, t['x']!, weight.matrix, lora, t['bias'] ?? null) };
         },
         outputGradients: { y: dy },
       });
@@ -70,7 +74,7 @@ describe('linear', () => {
         const kept = mask.filter((m) => m > 0).length / mask.length;
         expect(Math.abs(kept - 0.75)).toBeLessThan(0.04);
       }
-      const reference = { x, w: weight.values, a, b, mask };
+      const reference = { x, w: weight.values, a, b, mask, ...(bias ? { bias } : {}) };
       assertClose('y', result.outputs['y']!, linearReference(shape, reference), 2e-6);
       const { dx, da, db } = linearGradientReference(shape, reference, dy);
       if (xGradient) assertClose('dx', result.gradients['x']!, dx, 2e-6);

@@ -8,24 +8,25 @@ export interface LinearShape {
   scale: number;
 }
 
-/** x [tokens, width], w [out, width], a [rank, width], b [out, rank], mask [tokens, width] (1 without dropout), all flat. */
+/** x [tokens, width], w [out, width], a [rank, width], b [out, rank], mask [tokens, width] (1 without dropout), bias [out], all flat. */
 export interface LinearInputs {
   x: ArrayLike<number>;
   w: ArrayLike<number>;
   a: ArrayLike<number>;
   b: ArrayLike<number>;
   mask: ArrayLike<number>;
+  bias?: ArrayLike<number>;
 }
 
 const at = (values: ArrayLike<number>, i: number) => values[i] as number;
 
-/** y [tokens, out] = x W^T + scale (mask x A^T) B^T. */
+/** y [tokens, out] = x W^T + bias + scale (mask x A^T) B^T. */
 export function linearReference(s: LinearShape, i: LinearInputs): Float64Array {
   const y = new Float64Array(s.tokens * s.out);
   const low = lowReference(s, i);
   for (let n = 0; n < s.tokens; n++) {
     for (let o = 0; o < s.out; o++) {
-      let sum = 0;
+      let sum = i.bias ? at(i.bias, o) : 0;
       for (let k = 0; k < s.width; k++) sum += at(i.x, n * s.width + k) * at(i.w, o * s.width + k);
       for (let r = 0; r < s.rank; r++) sum += s.scale * at(low, n * s.rank + r) * at(i.b, o * s.rank + r);
       y[n * s.out + o] = sum;

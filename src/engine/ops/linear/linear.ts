@@ -1,4 +1,4 @@
-/** A linear over a frozen weight, with an optional LoRA branch fused in: y = x W^T + s (dropout(x) A^T) B^T. */
+/** A linear over a frozen weight, with an optional bias and LoRA branch fused in: y = x W^T + bias + s (dropout(x) A^T) B^T. */
 import { invariant } from '#base/errors.ts';
 import type { Gradient, Recorder } from '#engine/graph/recorder.ts';
 import { addInto } from '#engine/graph/sum.ts';
@@ -20,16 +20,16 @@ export interface LoraPair {
 }
 
 /**
- * y [tokens, out] = x [tokens, in] W^T + scale (dropout(x) A^T) B^T, all f32; W [out, in] of any weight type.
+ * y [tokens, out] = x [tokens, in] W^T + bias + scale (dropout(x) A^T) B^T, all f32; W [out, in] of any weight type, bias [out] frozen.
  * dx = dy W + scale ((dy B) A) * mask; dA = scale (dy B)^T dropout(x); dB = scale dy^T (dropout(x) A^T). W has no gradient.
  * @source https://arxiv.org/abs/2106.09685; PEFT's lora.Linear
  */
-export function linear(r: Recorder, x: Tensor, weight: WeightMatrix, lora: LoraPair | null = null): Tensor {
+export function linear(r: Recorder, x: Tensor, weight: WeightMatrix, lora: LoraPair | null = null, bias: Tensor | null = null): Tensor {
   const [tokens = 0, width = 0] = x.shape;
   invariant(width === weight.columns, `${weight.name}: input ${shapeText(x.shape)} does not end in ${weight.columns}`);
   const y = r.tensor('y', [tokens, Math.ceil(weight.rows / 4) * 4]);
   const low = lora ? loraDown(r, x, lora) : null;
-  forward(r, x, weight, y, low && lora ? { low, lora } : null);
+  forward(r, x, weight, y, low && lora ? { low, lora } : null, bias);
   const inputs = lora ? [x, lora.a, lora.b] : [x];
   r.differentiable([y], inputs, () => {
     const dy = r.gradientOf(y);
@@ -71,7 +71,7 @@ function loraDown(r: Recorder, x: Tensor, lora: LoraPair): Tensor {
   return low;
 }
 
-function forward(r: Recorder, x: Tensor, weight: WeightMatrix, y: Tensor, branch: Branch | null): void {
+function forward(r: Recorder, x: Tensor, weight: WeightMatrix, y: Tensor, branch: Branch | null, bias: Tensor | null): void {
   const [tokens = 0, width = 0] = x.shape;
   const outStride = y.shape[1] as number;
   const rank = branch ? rankOf(branch.lora) : 0;
@@ -79,11 +79,12 @@ function forward(r: Recorder, x: Tensor, weight: WeightMatrix, y: Tensor, branch
   for (const shard of weight.shards) {
     for (const [start, end] of blocks) {
       recordProduct(r, {
-        variant: { form: 'nt', weight: weight.type, tail: branch !== null, dropout: false, gradient: false },
+        variant: { form: 'nt', weight: weight.type, tail: branch !== null, dropout: false, gradient: false, bias: bias !== null },
         bindings: {
           a: rowsOf(x, start, end),
           out: rowsOf(y, start, end),
           ...weightBindings(weight, shard),
+          ...(bias ? { bias } : {}),
           ...(branch ? { t: rowsOf(branch.low, start, end), u: rowsOf(branch.lora.b, shard.start, shard.end) } : {}),
         },
         rows: end - start,

@@ -22,6 +22,8 @@ export interface MatmulVariant {
   tail: boolean;
   /** Dropout of a's elements in `nt`, of the tail's result in `nn`, of b's elements in `tn`. */
   dropout: boolean;
+  /** `nt` alone: adds a bias [columns] to every row. */
+  bias: boolean;
   /** The output is a parameter's gradient: overwritten on a step's first micro-batch, added to on the others. */
   gradient: boolean;
   tileRows: number;
@@ -31,6 +33,7 @@ export interface MatmulVariant {
 export function variantName(v: MatmulVariant): string {
   const parts = [v.form, v.weight ?? 'activation', `${v.tileRows}x${v.tileColumns}`];
   if (v.tail) parts.push('tail');
+  if (v.bias) parts.push('bias');
   if (v.dropout) parts.push('dropout');
   if (v.gradient) parts.push('gradient');
   return `matmul-${parts.join('-')}`;
@@ -59,6 +62,7 @@ ${v.weight ? WEIGHT_SOURCES[v.weight] : '@group(0) @binding(6) var<storage, read
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
 ${v.tail ? '@group(0) @binding(3) var<storage, read_write> t: array<vec4<f32>>;\n@group(0) @binding(4) var<storage, read> u: array<vec4<f32>>;' : ''}
 ${needsHeader ? '@group(0) @binding(5) var<storage, read> header: Header;' : ''}
+${v.bias ? '@group(0) @binding(5) var<storage, read> bias: array<vec4<f32>>;' : ''}
 ${v.dropout ? dropoutSource : ''}
 fn loadB(i: u32) -> vec4<f32> { return ${v.weight ? 'weight4(i)' : 'b[i]'}; }
 
@@ -177,8 +181,9 @@ ${step.join('\n')}
 function store(v: MatmulVariant, i: number, j: number): string {
   const at = `(top + ${i}u) * p.outStride + p.outOffset + left / 4u + ${j}u`;
   const adds = v.gradient ? 'p.accumulate != 0u || header.microBatch != 0u' : 'p.accumulate != 0u';
+  const bias = v.bias ? `\n    c${i}_${j} += bias[p.outOffset + left / 4u + ${j}u];` : '';
   return `  if (top + ${i}u < p.rows && left + ${4 * j}u < p.columns) {
-    let at = ${at};
+    let at = ${at};${bias}
     if (${adds}) { c${i}_${j} += out[at]; }
     out[at] = c${i}_${j};
   }`;

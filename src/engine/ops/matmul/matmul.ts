@@ -7,7 +7,7 @@ import { type MatmulVariant, matmulSource, variantName } from '#engine/ops/matmu
 
 /** A product out [m, n] = alpha sum_k a b (+ scale x tail). Counts are elements; each but `rows` of `nt`/`nn` and `inner` is a multiple of 4. */
 export interface Product {
-  variant: Omit<MatmulVariant, 'tileRows' | 'tileColumns'>;
+  variant: Omit<MatmulVariant, 'tileRows' | 'tileColumns' | 'bias'> & { bias?: boolean };
   bindings: Record<string, Tensor | View>;
   rows: number;
   columns: number;
@@ -97,7 +97,7 @@ export function recordProduct(r: Recorder, product: Product): void {
   const { rows, columns, inner, rank = 0, dropout } = product;
   const { lanesX, lanesY, ...tile } = chooseTile(product.variant.form, rows, columns);
   r.run(
-    kernelOf({ ...product.variant, ...tile }),
+    kernelOf({ bias: false, ...product.variant, ...tile }),
     product.bindings,
     {
       rows,
