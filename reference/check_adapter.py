@@ -41,7 +41,8 @@ def base_files(path: Path) -> dict[str, str]:
 def load_engine(path: Path) -> dict[str, torch.Tensor]:
     """The engine's tokens, logits, positions and vocabulary entries; the last two filled in where absent."""
     if path.suffix == ".json":
-        found = {name: torch.tensor(value) for name, value in json.loads(path.read_text()).items() if name in ("tokens", "logits", "positions", "vocabIds")}
+        values = json.loads(path.read_text(encoding="utf-8"))
+        found = {name: torch.tensor(values[name]) for name in ("tokens", "logits", "positions", "vocabIds") if name in values}
     else:
         found = load_file(path)
     for name in ("tokens", "logits"):
@@ -52,7 +53,8 @@ def load_engine(path: Path) -> dict[str, torch.Tensor]:
     positions = found["positions"].long() if "positions" in found else torch.arange(len(tokens))
     columns = found["vocabIds"].long() if "vocabIds" in found else torch.arange(logits.shape[-1])
     if tokens.dim() != 1 or logits.shape != (len(positions), len(columns)):
-        raise SystemExit(f"{path}: tokens are {list(tokens.shape)} and logits {list(logits.shape)}, not [n] and [{len(positions)}, {len(columns)}]")
+        shapes = f"tokens are {list(tokens.shape)} and logits {list(logits.shape)}"
+        raise SystemExit(f"{path}: {shapes}, not [n] and [{len(positions)}, {len(columns)}]")
     if not logits.isfinite().all():
         raise SystemExit(f"{path}: some logits are not finite")
     return {"tokens": tokens, "logits": logits, "positions": positions, "vocabIds": columns}
@@ -63,7 +65,8 @@ def check_loaded(model: PeftModel, adapter: Path) -> None:
     file = load_file(adapter / "adapter_model.safetensors")
     loaded = get_peft_model_state_dict(model)
     if file.keys() != loaded.keys():
-        raise SystemExit(f"{adapter}: only in the file {sorted(file.keys() - loaded.keys())}, only in PEFT's model {sorted(loaded.keys() - file.keys())}")
+        only_file, only_model = sorted(file.keys() - loaded.keys()), sorted(loaded.keys() - file.keys())
+        raise SystemExit(f"{adapter}: only in the file {only_file}, only in PEFT's model {only_model}")
     for name, value in file.items():
         if not torch.equal(value.float(), loaded[name].float()):
             raise SystemExit(f"{adapter}: PEFT holds other values for {name}")
@@ -88,7 +91,8 @@ def main() -> int:
     vocabulary = model.get_base_model().config.vocab_size
     for name in ("tokens", "vocabIds"):
         if int(engine[name].max()) >= vocabulary:
-            raise SystemExit(f"{options.engine_logits}: '{name}' reaches {int(engine[name].max())}, past the base's vocabulary of {vocabulary}")
+            largest = int(engine[name].max())
+            raise SystemExit(f"{options.engine_logits}: '{name}' reaches {largest}, past the base's vocabulary of {vocabulary}")
     if options.float64:
         model = to_float64(model)
 

@@ -62,7 +62,7 @@ def check_weights(path: Path, model: LlamaForCausalLM) -> dict:
         values = gguf.dequantize(tensor.data, tensor.tensor_type)
         part = tensor.name.split(".")[2] if tensor.name.startswith("blk.") else ""
         if part in heads:
-            # Inside a head GGUF stores the halves of the rotary pairs interleaved: [size / 2, 2] rows, where Hugging Face has [2, size / 2].
+            # In a head GGUF interleaves the two halves of the rotary pairs: [size / 2, 2] rows, where Hugging Face has [2, size / 2].
             count, width = heads[part], values.shape[-1]
             values = values.reshape(count, -1, 2, width).swapaxes(1, 2).reshape(-1, width)
         expected = parameters.pop(hugging_face_name(tensor.name)).detach().numpy()
@@ -157,9 +157,8 @@ def main() -> None:
         "logits": positions,
         "generation": generation,
     })
-    print(f"{OUTPUT.stat().st_size / 1024:.0f} KiB; {sum(len(row['tokens']) for row in rows)} tokens, loss "
-          f"{[round(row['lossSum'] / row['lossTokens'], 4) for row in rows]}; {generation['text']!r}, lead {generation['smallestLead']:.3f}; "
-          f"logits in f32 are up to {rounding:.2g} from float64")
+    print(f"{sum(len(row['tokens']) for row in rows)} tokens, loss {[round(row['lossSum'] / row['lossTokens'], 4) for row in rows]}")
+    print(f"{generation['text']!r}, smallest lead {generation['smallestLead']:.3f}; logits in f32 are up to {rounding:.2g} from float64")
 
 
 if __name__ == "__main__":
