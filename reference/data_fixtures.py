@@ -1,4 +1,4 @@
-"""Writes the data layer's fixtures: a tiny tokenizer, and the token ids and labels that Olive's and TRL's own data paths make with it.
+"""Writes the fixtures of data and recipe: a tiny tokenizer, what Olive's and TRL's own data paths make with it, and Olive's defaults.
 
 Olive's runs are asked for by the flags of `olive finetune`, up to the dataset that its trainer is given; nothing is trained.
 """
@@ -14,16 +14,21 @@ os.environ["OLIVE_DISABLE_TELEMETRY"] = "1"
 
 import datasets
 from olive.cli.finetune import FineTuneCommand
-from olive.data.component.text_generation import get_text
+from olive.common.hf.mappings import MODELS_TO_LORA_TARGET_MODULES_MAPPING
+from olive.data.component.text_generation import TextGenParams, get_text
+from olive.passes.pytorch.lora import HFTrainingArguments, LoRA
 from olive.passes.pytorch.train_utils import get_training_dataset
 from olive.workflows.run.config import RunConfig
+from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Trainer, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
 from fixture_files import REPOSITORY, versions, write_json
 
 FIXTURES = REPOSITORY / "src/data/fixtures"
+RECIPE_FIXTURE = REPOSITORY / "src/recipe/fixtures/olive-defaults.json"
+MODEL_TYPES = ("gemma", "gemma2", "gemma3_text", "gpt2", "llama", "mistral", "phi", "phi3", "qwen2", "qwen3")
 VOCABULARY = 500
 SPECIAL = ["<pad>", "<s>", "</s>", "<|turn|>"]
 CHAT_TEMPLATE = (
@@ -220,6 +225,56 @@ def trl_cases(folder: Path) -> list[dict]:
     return cases
 
 
+def olive_defaults(folder: Path) -> dict:
+    """What `olive finetune` passes on when only a model, data and an output are named, and what its trainer then uses."""
+    parser = ArgumentParser()
+    FineTuneCommand.register_subcommand(parser.add_subparsers())
+    flags = vars(parser.parse_args(["finetune", "-m", str(folder), "-d", "json", "-o", str(folder / "out")]))
+    trainer = vars(HFTrainingArguments(output_dir=str(folder / "out"), extra_args={"use_cpu": True}).create_training_args())
+    text = TextGenParams().model_dump(mode="json")
+    targets = {**MODELS_TO_LORA_TARGET_MODULES_MAPPING, **TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING}
+    return {
+        "flags": {key: flags[key] for key in ("lora_r", "lora_alpha", "target_modules", "max_seq_len", "max_samples", "add_special_tokens")},
+        "pass": {"lora_dropout": LoRA._default_config(None)["lora_dropout"].default_value},
+        "text": {key: text[key] for key in ("strategy", "joiner", "text_cols")},
+        "trainer": {
+            key: trainer[key]
+            for key in (
+                "train_sampling_strategy", "per_device_train_batch_size", "gradient_accumulation_steps", "max_steps", "num_train_epochs",
+                "learning_rate", "lr_scheduler_type", "warmup_steps", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon",
+                "max_grad_norm", "seed", "logging_steps", "save_steps",
+            )
+        },
+        "targetModules": {name: targets[name] for name in MODEL_TYPES},
+    }
+
+
+def step_counts(folder: Path) -> list[dict]:
+    """Steps that transformers' Trainer plans for (rows, batch, accumulation, epochs, max_steps, warmup)."""
+    counts = []
+    for rows, batch, accumulation, epochs, max_steps, warmup in (
+        (10, 2, 1, 3.0, -1, 0),
+        (11, 2, 2, 3.0, -1, 2),
+        (11, 4, 3, 0.5, -1, 0.1),
+        (1, 8, 4, 2.5, -1, 0.03),
+        (100, 8, 1, 3.0, 7, 0.5),
+        (9, 3, 2, 1.0, 100, 0.031),
+    ):
+        options = {
+            "per_device_train_batch_size": batch,
+            "gradient_accumulation_steps": accumulation,
+            "num_train_epochs": epochs,
+            "max_steps": max_steps,
+            "warmup_steps": warmup,
+        }
+        args = TrainingArguments(output_dir=str(folder / "out"), use_cpu=True, report_to="none", **options)
+        trainer = Trainer(model=tiny_model(), args=args, train_dataset=[{"input_ids": [0]}] * rows)
+        _, steps_per_epoch, *_, total_steps = trainer.set_initial_training_values(args, trainer.get_train_dataloader())
+        planned = {"stepsPerEpoch": steps_per_epoch, "totalSteps": total_steps, "warmupSteps": args.get_warmup_steps(total_steps)}
+        counts.append({"rows": rows, **options, **planned})
+    return counts
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -241,6 +296,10 @@ def main() -> None:
                 "valueTemplate": VALUE_TEMPLATE,
                 "valueTexts": value_texts(folder),
             },
+        )
+        write_json(
+            RECIPE_FIXTURE,
+            {"versions": versions("olive-ai", "transformers", "peft"), **olive_defaults(folder), "steps": step_counts(folder)},
         )
         write_json(
             FIXTURES / "trl.json",
