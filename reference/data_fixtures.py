@@ -3,6 +3,7 @@
 Olive's runs are asked for by the flags of `olive finetune`, up to the dataset that its trainer is given; nothing is trained.
 """
 
+import csv
 import json
 import os
 import tempfile
@@ -78,6 +79,25 @@ VALUES = [
     {"whole": 50, "mixed": -0.0001, "day": "2024-02-29 00:00:00", "text": "{whole}", "list": ["\x7f中"], "object": {"k": True}, "yes": True},
 ]
 VALUE_TEMPLATE = "{whole}|{mixed}|{day}|{text}|{list}|{object}|{yes}|{late}"
+
+CSV_CELLS = {
+    "whole": ["01", "2", "-3"],
+    "price": ["12.50", "40", "-0"],
+    "holes": ["", "3", "4"],
+    "yes": ["true", "False", "TRUE"],
+    "maybe": ["true", "NA", "false"],
+    "text": ["a", "n/a", "  padded  "],
+    "mixed": ["1", "x", "2.50"],
+    "exponent": ["1e5", "2", "3E-7"],
+    "spaces": [" 3", "4 ", "+5"],
+    "infinite": ["inf", "-Infinity", "1"],
+    "none": ["", "NA", "null"],
+    "hex": ["0x1F", "1", "2"],
+    "thousands": ["1,000", "2", "3"],
+    "points": [".5", "5.", "1"],
+    "wide": ["123456789012345678901234567890", "1.5", "2"],
+    "day": ["2024-05-01", "2024-06-01", "2024-06-02"],
+}
 
 TRL_CASES = [
     {
@@ -209,6 +229,17 @@ def value_texts(folder: Path) -> list[str]:
     return [get_text(row, template=VALUE_TEMPLATE) for row in loaded]
 
 
+def csv_texts(folder: Path) -> list[str]:
+    """CSV_CELLS through `datasets` and Olive's get_text."""
+    data = folder / "cells.csv"
+    with data.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(CSV_CELLS)
+        writer.writerows(zip(*CSV_CELLS.values()))
+    loaded = datasets.load_dataset("csv", data_files=[str(data)], split="train")
+    return [get_text(row, template="|".join(f"{{{column}}}" for column in CSV_CELLS)) for row in loaded]
+
+
 def trl_cases(folder: Path) -> list[dict]:
     """What SFTTrainer makes of its rows, without packing."""
     cases = []
@@ -295,6 +326,8 @@ def main() -> None:
                 "values": VALUES,
                 "valueTemplate": VALUE_TEMPLATE,
                 "valueTexts": value_texts(folder),
+                "csvCells": CSV_CELLS,
+                "csvTexts": csv_texts(folder),
             },
         )
         write_json(

@@ -1,5 +1,5 @@
 /** Conversations inside rows: reading messages from a value, in the two spellings that datasets have. Knows no chat template. */
-import { badValue } from '#data/rows.ts';
+import { badValue, type RowSet } from '#data/rows.ts';
 
 export interface ChatMessage {
   role: string;
@@ -20,7 +20,7 @@ export function looksLikeMessages(value: unknown): boolean {
  * Messages from a column: `[{role, content}]`, or ShareGPT's `[{from, value}]` with `human` and `gpt` for user and assistant.
  * @throws AppError `data/invalid` naming row, column and message.
  */
-export function readMessages(set: { file: string }, row: number, column: string, value: unknown): ChatMessage[] {
+export function readMessages(set: Pick<RowSet, 'file' | 'further'>, row: number, column: string, value: unknown): ChatMessage[] {
   if (!Array.isArray(value) || value.length === 0) throw badValue(set, row, column, value, 'a list of messages');
   return value.map((message: unknown, i) => {
     const place = `${column}[${i}]`;

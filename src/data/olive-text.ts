@@ -2,6 +2,7 @@
 import { AppError, unreachable } from '#base/errors.ts';
 import { readMessages } from '#data/conversation.ts';
 import { makeSequence, type Sequence } from '#data/batch.ts';
+import { csvText } from '#data/csv-text.ts';
 import type { DraftRow, RowContext } from '#data/drafts.ts';
 import { pythonText } from '#data/python-text.ts';
 import { badValue, requireColumn } from '#data/rows.ts';
@@ -38,7 +39,7 @@ function columnText({ set, options, renderChat }: RowContext): RowText {
       };
     case 'template': {
       const template = parseTemplate(mapping.template, set);
-      const valueText = pythonText(set.rows);
+      const valueText = set.textCells ? csvText(set.rows) : pythonText(set.rows);
       return (index) => renderTemplate(template, rowAt(index), valueText);
     }
     case 'messages':

@@ -55,8 +55,9 @@ export function pythonRepr(value: unknown): string {
   return `{${entries.join(', ')}}`;
 }
 
-/** `repr` of a Python float: the shortest digits that round-trip, with an exponent below 1e-4 and from 1e16 on. */
-function pythonFloat(value: number): string {
+/** `repr` of a Python float: the shortest digits that round-trip, with an exponent below 1e-4 and from 1e16 on; NaN is no value of a column. */
+export function pythonFloat(value: number): string {
+  if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
   const [mantissa = '', exponentText = '0'] = Math.abs(value).toExponential().split('e');
   const digits = mantissa.replace('.', '');
   const exponent = Number(exponentText);

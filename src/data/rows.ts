@@ -4,13 +4,17 @@ import { AppError } from '#base/errors.ts';
 /** One row: column name to value, as JSON has it (a CSV cell is a string). */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** The rows of a dataset. Row numbers in messages are counted from 1. */
+/** The rows of a dataset, one file after another. Row numbers in messages are counted from 1 in each file. */
 export interface RowSet {
-  /** The name that errors tell the user. */
+  /** The name that errors tell the user; of several files, the first. */
   file: string;
+  /** The files after the first, each with the index of its first row. */
+  further?: readonly { file: string; firstRow: number }[];
   /** Every column that some row has, in order of appearance. */
   columns: readonly string[];
   rows: readonly Row[];
+  /** Cells have no types of their own: every value is a text, as in CSV. */
+  textCells?: boolean;
 }
 
 /** How a value becomes text. `column` is the column that holds it, also for a value inside it. */
@@ -51,14 +55,16 @@ export function columnList(columns: readonly string[]): string {
   return columns.length === 0 ? 'it has no columns' : `its columns are ${columns.map((column) => `'${column}'`).join(', ')}`;
 }
 
-/** @throws AppError `data/invalid` naming file, row (counted from 1), column, what was found and what was expected. */
-export function badValue(set: { file: string }, row: number, column: string, value: unknown, expected: string): AppError {
+/** The file of a row and its number there, counted from 1. */
+export function locateRow(set: Pick<RowSet, 'file' | 'further'>, row: number): { file: string; row: number } {
+  const later = set.further?.findLast(({ firstRow }) => firstRow <= row);
+  return later === undefined ? { file: set.file, row: row + 1 } : { file: later.file, row: row - later.firstRow + 1 };
+}
+
+/** The error of a value that is of no use: file, row, column, what was found and what was expected. */
+export function badValue(set: Pick<RowSet, 'file' | 'further'>, row: number, column: string, value: unknown, expected: string): AppError {
   const found = describeValue(value);
-  return new AppError('data/invalid', `${set.file}, row ${row + 1}, column '${column}': ${found} was found, ${expected} was expected`, {
-    file: set.file,
-    row: row + 1,
-    column,
-    found,
-    expected,
-  });
+  const place = locateRow(set, row);
+  const message = `${place.file}, row ${place.row}, column '${column}': ${found} was found, ${expected} was expected`;
+  return new AppError('data/invalid', message, { ...place, column, found, expected });
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AppError } from '#base/errors.ts';
+import { csvText } from '#data/csv-text.ts';
 import { pythonText } from '#data/python-text.ts';
 import { columnsOf, plainText } from '#data/rows.ts';
 import { missingValue, parseTemplate, renderTemplate, splitAtAnswer, unescapeFlag } from '#data/template.ts';
@@ -109,6 +110,14 @@ describe('pythonText', () => {
     const template = parseTemplate(olive.valueTemplate, { file: 'values.jsonl', columns: columnsOf(rows) });
     const text = pythonText(rows);
     expect(rows.map((values) => renderTemplate(template, values, text))).toEqual(olive.valueTexts);
+  });
+
+  it("writes CSV cells as Olive's str.format does on what pandas has typed", () => {
+    const columns = Object.keys(olive.csvCells) as (keyof typeof olive.csvCells)[];
+    const rows = [0, 1, 2].map((i) => Object.fromEntries(columns.map((column) => [column, olive.csvCells[column][i]])));
+    const template = parseTemplate(columns.map((column) => `{${column}}`).join('|'), { file: 'cells.csv', columns });
+    const text = csvText(rows);
+    expect(rows.map((cells) => renderTemplate(template, cells, text))).toEqual(olive.csvTexts);
   });
 
   it('leaves a column as it is when one of its texts is no date', () => {
