@@ -28,6 +28,8 @@ export type ErrorCode =
   | 'storage/quota'
   | 'run/busy'
   | 'run/cancelled'
+  | 'run/no-model'
+  | 'run/no-adapter'
   | 'worker/died'
   | 'internal';
 

@@ -24,6 +24,10 @@ export function totalBytes(bytes: BytesByPurpose): number {
   return PURPOSES.reduce((sum, purpose) => sum + bytes[purpose], 0);
 }
 
+export function addBytes(a: BytesByPurpose, b: BytesByPurpose): BytesByPurpose {
+  return Object.fromEntries(PURPOSES.map((purpose) => [purpose, a[purpose] + b[purpose]])) as BytesByPurpose;
+}
+
 /** What a device holds now and at most held, in bytes, by purpose. */
 export class Ledger {
   readonly live: BytesByPurpose = noBytes();

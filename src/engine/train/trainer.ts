@@ -1,0 +1,131 @@
+/** The training loop: rows in order, packed, stepped; pause, resume and stop at step boundaries. Knows no storage and no page. */
+import { AppError, invariant } from '#base/errors.ts';
+import type { Sequence } from '#data/batch.ts';
+import { packStep } from '#data/packing.ts';
+import type { RowOrder } from '#data/split.ts';
+import { type Schedule, learningRate } from '#engine/train/schedule.ts';
+import type { Training } from '#engine/train/training.ts';
+
+/** What the loop did in one step. */
+export interface StepReport {
+  /** Steps done, from 1. */
+  step: number;
+  /** Epochs done, the part of the present one included. */
+  epoch: number;
+  lossNats: number;
+  gradientNorm: number;
+  learningRate: number;
+  lossTokens: number;
+  correctTokens: number;
+  realTokens: number;
+  /** Rows of the step, as indices into the sequences. */
+  rows: readonly number[];
+  stepMs: number;
+}
+
+export type PauseReason = 'user' | 'not-finite';
+
+/** The user's hand on a run: takes effect between two steps. */
+export class TrainerControl {
+  #paused: PauseReason | null = null;
+  #isStopped = false;
+  #wake: () => void = () => {};
+
+  get pausedBecause(): PauseReason | null {
+    return this.#paused;
+  }
+
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  pause(why: PauseReason = 'user'): void {
+    this.#paused = why;
+  }
+
+  resume(): void {
+    this.#paused = null;
+    this.#wake();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#wake();
+  }
+
+  /** Resolves at once, or when a pause ends. */
+  async whilePaused(): Promise<void> {
+    while (this.#paused && !this.#isStopped) await new Promise<void>((resolve) => (this.#wake = resolve));
+  }
+}
+
+export interface TrainerRun {
+  training: Training;
+  sequences: readonly Sequence[];
+  order: RowOrder;
+  rowsPerStep: number;
+  totalSteps: number;
+  schedule: Schedule;
+  seed: number;
+  control: TrainerControl;
+  onStep(report: StepReport): void;
+  /** Awaited before the first step and after every step whose number it wants; the device is idle for training then. */
+  onBoundary?(step: number): Promise<void>;
+  onPause?(step: number, why: PauseReason): void;
+  onResume?(step: number): void;
+}
+
+/** Runs the steps; returns how many were done. @throws whatever the device throws. */
+export async function runTrainer(run: TrainerRun): Promise<number> {
+  const { training, control } = run;
+  const pending = new Set<Promise<void>>();
+  let failure: unknown = null;
+  let epochRows = 0;
+  let step = 0;
+  let startedAt = performance.now();
+  await run.onBoundary?.(0);
+  while (step < run.totalSteps && !control.isStopped) {
+    if (control.pausedBecause) {
+      await Promise.all(pending);
+      run.onPause?.(step, control.pausedBecause);
+      await control.whilePaused();
+      if (control.isStopped) break;
+      run.onResume?.(step);
+      startedAt = performance.now();
+    }
+    const rows = run.order.next(run.rowsPerStep);
+    const sequences = rows.map((row) => {
+      const sequence = run.sequences[row];
+      invariant(sequence, `row ${row} of ${run.sequences.length}`);
+      return sequence;
+    });
+    const { batches, lossTokens, realTokens } = packStep(sequences, training.plan.options.capacities);
+    if (lossTokens === 0) throw new AppError('data/no-loss', `step ${step + 1}: none of its ${rows.length} rows has a token that carries loss`);
+    const rate = learningRate(step, run.schedule);
+    const { result } = await training.step({ batches, lossTokens, learningRate: rate, step, seed: run.seed });
+    step++;
+    epochRows += rows.length;
+    const done = step;
+    const epoch = epochRows / run.order.rowCount;
+    const reported = result
+      .then(({ isFinite, ...found }) => {
+        const now = performance.now();
+        const stepMs = now - startedAt;
+        startedAt = now;
+        run.onStep({ step: done, epoch, learningRate: rate, realTokens, rows, stepMs, ...found });
+        if (!isFinite) control.pause('not-finite');
+      })
+      .catch((error: unknown) => {
+        failure ??= error;
+        control.stop();
+      })
+      .finally(() => pending.delete(reported));
+    pending.add(reported);
+    if (run.onBoundary) {
+      await run.onBoundary(step);
+    }
+  }
+  await Promise.all(pending);
+  if (failure) throw failure;
+  return step;
+}
