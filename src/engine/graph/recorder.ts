@@ -233,7 +233,7 @@ export class Recorder {
         this.#substitutes = current >= 0 && recompute(current) ? this.#replaySegment(forward, current) : null;
       }
       if (!entry.isRoot && !entry.outputs.some((output) => this.#gradients.has(output))) continue;
-      this.scope(`${entry.scope}.backward`, entry.vjp);
+      this.scope(entry.scope ? `${entry.scope}.backward` : 'backward', entry.vjp);
     }
     this.#substitutes = null;
   }
