@@ -5,7 +5,6 @@ import type { Tensor } from '#engine/graph/tensor.ts';
 import { NO_ROW } from '#engine/ops/batch/batch-layout.ts';
 import { lossGradientReference, lossReference } from '#engine/ops/linear-cross-entropy/linear-cross-entropy.ref.ts';
 import { linearCrossEntropy, reduceLoss } from '#engine/ops/linear-cross-entropy/linear-cross-entropy.ts';
-import { project } from '#engine/ops/linear-cross-entropy/project.ts';
 import { assertClose, randomValues } from '#engine/ops/testing/compare.ts';
 import { randomWeight } from '#engine/ops/testing/random-weight.ts';
 import { type OpInput, runOp } from '#engine/ops/testing/run-op.ts';
@@ -200,25 +199,5 @@ describe('linear-cross-entropy', () => {
     const sums = result.outputs['sums'];
     expect([sums[1], sums[3]]).toEqual([20 + 65, 40 + 130]);
     assertClose('sums of losses and weights', [sums[0], sums[2]], [10 + weighted, 30 + total], 1e-6);
-  });
-
-  it('projects hidden states onto a head in shards', async () => {
-    const gpu = await testGpu({ maxBindingBytes: 65536 });
-    const [rows, width, vocab] = [37, 64, 1031];
-    const head = randomWeight('head', 'q8_0', vocab, width, 3, gpu.limits);
-    expect(head.matrix.shards.length).toBeGreaterThan(1);
-    const hidden = randomValues(rows * width, 1);
-    const result = await runOp(gpu, {
-      inputs: { hidden: { shape: [rows, width], data: hidden } },
-      weights: [head],
-      build: (r, t) => ({ logits: project(r, t['hidden'], head.matrix) }),
-    });
-    const logits = result.outputs['logits'];
-    const expected = Float64Array.from({ length: rows * vocab }, (_, i) => {
-      const [row, j] = [Math.floor(i / vocab), i % vocab];
-      return hidden.subarray(row * width, (row + 1) * width).reduce((sum, h, k) => sum + h * head.values[j * width + k], 0);
-    });
-    const found = expected.map((_, i) => logits[Math.floor(i / vocab) * 1032 + (i % vocab)]);
-    assertClose('logits', found, expected, 2e-6);
   });
 });

@@ -7,8 +7,8 @@ import { type Tensor, rowsOf, shapeText } from '#engine/graph/tensor.ts';
 import type { BatchTensors } from '#engine/ops/batch/batch-layout.ts';
 import header from '#engine/ops/batch/header.wgsl?raw';
 import { logitsGradient } from '#engine/ops/linear-cross-entropy/logits-gradient.ts';
-import { alignedRows, gatherRows, scatterRows } from '#engine/ops/linear-cross-entropy/loss-rows.ts';
-import { logitsStride, recordLogits } from '#engine/ops/linear-cross-entropy/project.ts';
+import { alignedRows, gatherLossRows, scatterLossRows } from '#engine/ops/linear-cross-entropy/loss-rows.ts';
+import { logitsStride, recordLogits } from '#engine/ops/project/project.ts';
 import reduceSource from '#engine/ops/linear-cross-entropy/reduce-loss.wgsl?raw';
 import { type Chunk, rowStatistics } from '#engine/ops/linear-cross-entropy/row-statistics.ts';
 import { recordProduct } from '#engine/ops/matmul/matmul.ts';
@@ -53,7 +53,7 @@ export function linearCrossEntropy(r: Recorder, hidden: Tensor, head: WeightMatr
   for (let start = 0; start < capacity; start += chunkRows) {
     const chunk = { start, end: Math.min(capacity, start + chunkRows) };
     const rows = chunk.end - start;
-    gatherRows(r, hidden, batch.lossRows, gathered, chunk);
+    gatherLossRows(r, hidden, batch.lossRows, gathered, chunk);
     recordLogits(r, rowsOf(gathered, 0, rows), head, rowsOf(logits, 0, rows), rows, start);
     rowStatistics(r, logits, head.rows, batch, { normalizers, losses, correct }, chunk);
     if (!rowGradients) continue;
@@ -64,7 +64,7 @@ export function linearCrossEntropy(r: Recorder, hidden: Tensor, head: WeightMatr
   r.root([hidden], () => {
     invariant(rowGradients, 'hidden states want a gradient that the forward pass did not make');
     const gradient = r.tensor('hidden.gradient', [tokens, width]);
-    scatterRows(r, rowGradients, batch, gradient);
+    scatterLossRows(r, rowGradients, batch, gradient);
     r.contribute(hidden, { tensor: gradient, owned: true });
   });
   return { losses, correct };

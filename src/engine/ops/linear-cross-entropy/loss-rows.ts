@@ -3,20 +3,20 @@ import { ceilDivide, defineKernel, linearGrid, type Params } from '#engine/gpu/k
 import type { Recorder } from '#engine/graph/recorder.ts';
 import { type Tensor, type View, rowsOf } from '#engine/graph/tensor.ts';
 import type { BatchTensors } from '#engine/ops/batch/batch-layout.ts';
-import gatherSource from '#engine/ops/linear-cross-entropy/gather-rows.wgsl?raw';
+import gatherSource from '#engine/ops/linear-cross-entropy/gather-loss-rows.wgsl?raw';
 import type { Chunk } from '#engine/ops/linear-cross-entropy/row-statistics.ts';
-import scatterSource from '#engine/ops/linear-cross-entropy/scatter-rows.wgsl?raw';
+import scatterSource from '#engine/ops/linear-cross-entropy/scatter-loss-rows.wgsl?raw';
 
 const vectorGrid = (vectors: number) => linearGrid(ceilDivide(vectors, 64));
 
 const gather = defineKernel({
-  name: 'gather-rows',
+  name: 'gather-loss-rows',
   source: gatherSource,
   writes: ['out'],
   grid: ({ rows = 0, width4 = 0 }: Params) => vectorGrid(rows * width4),
 });
 const scatter = defineKernel({
-  name: 'scatter-rows',
+  name: 'scatter-loss-rows',
   source: scatterSource,
   writes: ['out'],
   grid: ({ tokens = 0, width4 = 0 }: Params) => vectorGrid(tokens * width4),
@@ -31,7 +31,7 @@ export function alignedRows(r: Recorder, tensor: Tensor, { start, end }: Chunk):
 }
 
 /** out [rows, width] = the hidden states [tokens, width] that make the chunk's loss rows. */
-export function gatherRows(r: Recorder, hidden: Tensor, lossRows: Tensor, out: Tensor, { start, end }: Chunk): void {
+export function gatherLossRows(r: Recorder, hidden: Tensor, lossRows: Tensor, out: Tensor, { start, end }: Chunk): void {
   const [tokens = 0, width = 0] = hidden.shape;
   for (const [tokenStart, tokenEnd] of r.rowBlocks(tokens, width * 4)) {
     r.run(
@@ -44,7 +44,7 @@ export function gatherRows(r: Recorder, hidden: Tensor, lossRows: Tensor, out: T
 }
 
 /** out [tokens, width]: the gradient of each token's hidden state from rowGradients [capacity, width]; zero for a token without a loss row. */
-export function scatterRows(r: Recorder, rowGradients: Tensor, batch: Pick<BatchTensors, 'lossRowOf'>, out: Tensor): void {
+export function scatterLossRows(r: Recorder, rowGradients: Tensor, batch: Pick<BatchTensors, 'lossRowOf'>, out: Tensor): void {
   const [tokens = 0, width = 0] = out.shape;
   for (const [tokenStart, tokenEnd] of r.rowBlocks(tokens, width * 4)) {
     for (const [rowStart, rowEnd] of r.rowBlocks(rowGradients.shape[0], width * 4)) {
