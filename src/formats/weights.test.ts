@@ -46,19 +46,20 @@ function withNumber(key: string, value: number): Uint8Array {
   return copy;
 }
 
-/** The file with two more metadata entries, together 64 bytes, so that the data stays aligned: expert_count and a filler. */
-function withExperts(): Uint8Array {
+/** The file with two more metadata entries, together 64 bytes, so that the data stays aligned: a count of 8 and a filler. */
+function withCount(key: string): Uint8Array {
   const entries = new Uint8Array(64);
   const view = new DataView(entries.buffer);
-  const key = 'llama.expert_count';
   view.setUint32(0, key.length, true);
   entries.set(encoder.encode(key), 8);
-  view.setUint32(26, 4, true);
-  view.setUint32(30, 8, true);
-  view.setUint32(34, 1, true);
-  entries[42] = 0x78;
-  view.setUint32(43, 8, true);
-  view.setUint32(47, 9, true);
+  const value = 8 + key.length;
+  view.setUint32(value, 4, true);
+  view.setUint32(value + 4, 8, true);
+  // The filler: the key "x" and a string as long as what is left.
+  view.setUint32(value + 8, 1, true);
+  entries[value + 16] = 0x78;
+  view.setUint32(value + 17, 8, true);
+  view.setUint32(value + 21, 64 - value - 29, true);
   const bytes = new Uint8Array(Buffer.concat([tinyLlama.subarray(0, 24), entries, tinyLlama.subarray(24)]));
   bytes[16] += 2;
   return bytes;
@@ -158,7 +159,8 @@ describe('openGguf', () => {
     ['odd heads', withNumber('llama.attention.key_length', 31), 'model/invalid', 'heads of 31'],
     ['partial rotation', withNumber('llama.rope.dimension_count', 16), 'model/unsupported', '16 of them rotated'],
     ['another vocabulary', withNumber('llama.vocab_size', 47), 'model/invalid', 'token_embd.weight has 48 rows, llama.vocab_size is 47'],
-    ['experts', withExperts(), 'model/unsupported', 'a mixture of 8 experts'],
+    ['experts', withCount('llama.expert_count'), 'model/unsupported', 'a mixture of 8 experts'],
+    ['a part of a split file', withCount('split.count'), 'model/unsupported', 'one of 8 parts was found'],
   ])('%s', async (_, bytes, code, message) => {
     const error = await failure(openGguf(memorySource('m.gguf', bytes)));
     expect(error.message).toContain(message);

@@ -217,6 +217,11 @@ function ggufWeight(file: GgufFile, architecture: GgufArchitecture, tensor: Gguf
  */
 export async function openGguf(source: ByteSource): Promise<Checkpoint & { metadata: Map<string, GgufValue> }> {
   const file = await readGguf(source);
+  const parts = file.metadata.get('split.count');
+  if (typeof parts === 'number' && parts > 1) {
+    const message = `${source.name}: one of ${parts} parts was found, a GGUF in one file was expected: llama-gguf-split --merge makes it`;
+    throw new AppError('model/unsupported', message, { file: source.name, found: parts, expected: 1 });
+  }
   const architecture = ggufArchitecture(file);
   checkComplete(file, architecture, 0);
   const config = llamaConfig(file, await ropeFactors(file));
