@@ -2,6 +2,7 @@
 import { installPackages } from './install.mjs';
 import { countCheck, total } from './results.mjs';
 import { Plain, stopRunning } from './run.mjs';
+import { NEEDS, selectTiers } from './tiers.mjs';
 
 /** @param {number} started in milliseconds */
 const minutesSince = (started) => `${((performance.now() - started) / 60_000).toFixed(1)} min`;
@@ -17,6 +18,7 @@ function report(error) {
  * @throws Plain for a name that no tier has
  */
 export async function testTiers(names) {
+  const tiers = selectTiers(names);
   const isCI = process.env.CI === 'true';
   /** @type {{ name: string, counts: import('./results.mjs').Counts, time: string }[]} */
   const results = [];
@@ -28,52 +30,48 @@ export async function testTiers(names) {
     });
   }
 
-  const installStarted = performance.now();
-  /** @type {Partial<typeof import('./tiers.mjs')>} */
-  let loaded = {};
+  const allStarted = performance.now();
+  let isInstalled = false;
   try {
     await installPackages();
-    loaded = await import('./tiers.mjs'); // some of its modules are packages
+    isInstalled = true;
   } catch (error) {
     report(error);
-    results.push({ name: 'install', counts: countCheck(false), time: minutesSince(installStarted) });
+    results.push({ name: 'install', counts: countCheck(false), time: minutesSince(allStarted) });
   }
-  const { NEEDS, selectTiers } = loaded;
-  if (NEEDS !== undefined && selectTiers !== undefined) {
-    const tiers = selectTiers(names);
-    /** @type {import('./tiers.mjs').Provided} */
-    const provided = {};
-    /** @type {Set<import('./tiers.mjs').Need>} */
-    const needed = new Set(tiers.flatMap(({ needs = [], wants = [] }) => [...needs, ...wants]));
-    for (const need of needed) {
-      if (isStopped) break;
-      try {
-        Object.assign(provided, { [need]: await NEEDS[need].ensure() });
-      } catch (error) {
-        report(error);
-        const isFailure = isCI || tiers.some(({ needs = [] }) => needs.includes(need));
-        if (isFailure) results.push({ name: need, counts: countCheck(false), time: '' });
-        else console.log(`Without ${NEEDS[need].title} the tests that need it are skipped.`);
-      }
+  /** @type {import('./tiers.mjs').Provided} */
+  const provided = {};
+  /** @type {Set<import('./tiers.mjs').Need>} */
+  const needed = new Set(isInstalled ? tiers.flatMap(({ needs = [], wants = [] }) => [...needs, ...wants]) : []);
+  for (const need of needed) {
+    if (isStopped) break;
+    try {
+      Object.assign(provided, { [need]: await NEEDS[need].ensure() });
+    } catch (error) {
+      report(error);
+      // A tier that cannot do without it fails by itself, below.
+      if (tiers.some(({ needs = [] }) => needs.includes(need))) continue;
+      if (isCI) results.push({ name: need, counts: countCheck(false), time: '' });
+      else console.log(`Without ${NEEDS[need].title} the tests that need it are skipped.`);
     }
-    console.log(`Installing took ${minutesSince(installStarted)}.`);
+  }
+  console.log(`Installing took ${minutesSince(allStarted)}.`);
 
-    for (const { name, needs = [], run } of tiers) {
-      console.log(`\n== ${name}`);
-      const started = performance.now();
-      let counts = countCheck(false);
-      const missing = needs.filter((need) => provided[need] === undefined);
-      if (isStopped) console.error('Not run: the tests were stopped.');
-      else if (missing.length > 0)
-        console.error(`Not run: ${missing.map((need) => NEEDS[need].title).join(', ')} is missing, as said above.`);
-      else
-        counts = await run(provided).catch(
-          (/** @type {unknown} */ error) =>
-            (report(error), countCheck(false)),
-        );
-      results.push({ name, counts, time: minutesSince(started) });
-      console.log(`-- ${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${minutesSince(started)}`);
-    }
+  for (const { name, needs = [], run } of isInstalled ? tiers : []) {
+    console.log(`\n== ${name}`);
+    const started = performance.now();
+    let counts = countCheck(false);
+    const missing = needs.filter((need) => provided[need] === undefined);
+    if (isStopped) console.error('Not run: the tests were stopped.');
+    else if (missing.length > 0)
+      console.error(`Not run: ${missing.map((need) => NEEDS[need].title).join(', ')} is missing, as said above.`);
+    else
+      counts = await run(provided).catch(
+        (/** @type {unknown} */ error) =>
+          (report(error), countCheck(false)),
+      );
+    results.push({ name, counts, time: minutesSince(started) });
+    console.log(`-- ${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${minutesSince(started)}`);
   }
 
   console.log(`\n${'tier'.padEnd(18)}${'passed'.padStart(8)}${'failed'.padStart(8)}${'skipped'.padStart(8)}${'time'.padStart(10)}`);
@@ -86,7 +84,7 @@ export async function testTiers(names) {
     isCI,
   );
   if (sum.skipped > 0) console.log(isCI ? 'With CI=true the skipped tests count as failed.' : `${sum.skipped} skipped.`);
-  console.log(`All of it took ${minutesSince(installStarted)}.`);
+  console.log(`All of it took ${minutesSince(allStarted)}.`);
   if (sum.failed > 0) process.exitCode = 1;
   console.log(`${sum.passed} passed, ${sum.failed} failed`);
 }
