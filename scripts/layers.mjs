@@ -16,7 +16,7 @@ export const TOPS = new Map([
   ['workers', LAYERS],
 ]);
 /** The same rule inside src/engine. A file beside these folders stands on top of them. */
-export const ENGINE = ['gpu', 'graph', 'ops', 'methods', 'models', 'train'];
+export const ENGINE = ['gpu', 'graph', 'ops', 'models', 'methods', 'train'];
 
 /**
  * The layer of a file: src/<layer>/... or workers/...; null for what is in none.
