@@ -1,6 +1,8 @@
 /** What the page may ask of the data worker, and what it hears. Plain data, safe to clone. */
-import type { DataMapping, LossOn, Strategy } from '#data/mapping.ts';
+import type { DataMapping, DataOptions, LossOn } from '#data/mapping.ts';
 import type { HeldOutRow, NamedFile, PackedRows } from '#protocol/trainer.ts';
+
+export type { DataMapping, DataOptions, LossOn, Strategy } from '#data/mapping.ts';
 
 export interface TokenizerSummary {
   vocabSize: number;
@@ -9,69 +11,94 @@ export interface TokenizerSummary {
   hasChatTemplate: boolean;
 }
 
+/** What the columns look like. */
+export interface MappingGuess {
+  mapping: DataMapping;
+  loss: LossOn;
+}
+
 export interface DatasetSummary {
   name: string;
   columns: string[];
   rowCount: number;
-  /** What the columns look like, to begin with; null: nothing was recognised, the user has to say. */
-  guess: DataMapping | null;
+  /** Rows of a file of their own that are held out, whatever the settings say; null: they are drawn from the rows. */
+  heldOut: { name: string; rowCount: number } | null;
+  /** To begin with; null: nothing was recognised, the user has to say. */
+  guess: MappingGuess | null;
 }
 
-export interface DataSettings {
-  mapping: DataMapping;
-  strategy: Strategy;
-  loss: LossOn;
-  maxLength: number;
-  /** Below 1: a share of the rows; else a number of rows. */
+/** How rows become sequences, and which are held out. */
+export interface DataSettings extends DataOptions {
+  /** Below 1: a share of the rows; else a number of rows. Without meaning when the held-out rows have a file of their own. */
   heldOut: number;
   seed: number;
 }
 
+/** No text, nothing in a column that the mapping needs, or no loss within the greatest length. */
+export type SkipReason = 'empty' | 'missing' | 'no-loss';
+
 export interface PreviewToken {
   id: number;
+  /** What it stands for: " hello", or `<0xE4>` for a byte that is no whole character. */
   text: string;
   hasLoss: boolean;
+  isSpecial: boolean;
 }
 
 export interface Preview {
   row: number;
-  /** The rendered text as the model sees it. */
+  /** The tokens as text, as the model sees it. */
   text: string;
+  /** After truncation; none when the row is left out. */
   tokens: PreviewToken[];
   /** Tokens before truncation. */
   fullLength: number;
-  /** Why the row is left out; null when it is used. */
-  skipped: string | null;
+  /** The last tokens of the prompt and the first of the answer merged into others: the model is asked in another context than it learns in. */
+  isMerged: boolean;
+  /** Why the row is left out, and the column that it lacks; null when it is used. */
+  skipped: { why: SkipReason; column: string | null } | null;
 }
 
 export interface DataReport {
   rowCount: number;
   trainRows: number;
   heldOutRows: number;
+  /** Rows, or blocks of joined rows. */
+  sequences: number;
   tokens: number;
   lossTokens: number;
   minTokens: number;
   medianTokens: number;
   maxTokens: number;
-  truncatedRows: number;
-  /** Rows left out, with the reason and some of their numbers. */
-  skipped: { why: string; count: number; rows: number[] }[];
+  truncatedRows: RowCount;
+  mergedRows: RowCount;
+  skipped: ({ why: SkipReason } & RowCount)[];
+}
+
+/** How many rows, and the first of their indices. */
+export interface RowCount {
+  count: number;
+  rows: number[];
 }
 
 export interface DataCalls {
-  /** The tokenizer of the model's files (tokenizer.json of a folder, or a GGUF's own). */
+  /** The tokenizer of the model's files (tokenizer.json of a folder, or a GGUF's own). The one before stays when they are of no use. */
   openTokenizer(params: { name: string; files: NamedFile[] }): TokenizerSummary;
-  openDataset(params: NamedFile): DatasetSummary;
+  /** The dataset before stays when the file is of no use. */
+  openDataset(params: NamedFile & { heldOut?: NamedFile }): DatasetSummary;
   rows(params: { start: number; end: number }): Record<string, unknown>[];
   preview(params: { row: number; settings: DataSettings }): Preview;
-  /** Tokenises every row; sequences wait for `takeRows`. */
-  prepare(params: { settings: DataSettings }): DataReport;
+  /** Tokenises every row; sequences wait for `takeRows`. A later call ends an earlier one with `run/cancelled`. */
+  prepare(params: { settings: DataSettings }): { report: DataReport; rowLengths: Uint32Array };
   /** What `prepare` made last: training rows to send to the trainer, and held-out rows to answer (at most `limit`). */
-  takeRows(params: { limit: number }): { rows: PackedRows; heldOut: HeldOutRow[]; rowLengths: Uint32Array };
-  /** A user's message rendered as the prompt that the data's own mapping makes, for chat. */
-  renderPrompt(params: { settings: DataSettings; message: string }): { prompt: string };
+  takeRows(params: { limit: number }): { rows: PackedRows; heldOut: HeldOutRow[] };
+  /** Names of what `renderPrompt` is to be filled with: the prompt's columns, or `message` of a conversation. */
+  promptFields(params: { settings: DataSettings | null }): string[];
+  /** The prompt that the data's own mapping makes, for chat. Without settings: the model's chat template, or the message as it stands. */
+  renderPrompt(params: { settings: DataSettings | null; fields: Record<string, string> }): { prompt: string };
 }
 
 export interface DataEvents {
-  progress: { what: string; done: number; total: number; perSecond: number; secondsLeft: number | null };
+  /** At most ten a second, while `prepare` works. */
+  progress: { done: number; total: number; perSecond: number; secondsLeft: number | null };
 }

@@ -120,7 +120,7 @@ export function connect<Calls extends CallMap<Calls>, Events>(port: Port, name: 
     }
   };
   port.addEventListener('message', (event) => receive((event as MessageEvent<Wire>).data));
-  port.addEventListener('error', (event) => die(describeError(event as Partial<ErrorEvent>)));
+  port.addEventListener('error', (event) => die(describeError(event)));
   port.addEventListener('messageerror', () => die('a message could not be read'));
   port.addEventListener('close', () => die('its channel was closed'));
   port.start?.();
