@@ -35,7 +35,7 @@ function loraOptions(model: Model, recipe: Recipe): LoraOptions {
  * Plans a run over rows of these lengths; allocates nothing.
  * @throws AppError `recipe/invalid`, `gpu/limit`, `data/no-rows`.
  */
-export function planRun(model: Model, recipe: Recipe, rowLengths: ArrayLike<number>, gpu: Gpu): RunPlan {
+export function planRun(model: Model, recipe: Recipe, rowLengths: ArrayLike<number>, gpu: Gpu, options: { recompute?: boolean } = {}): RunPlan {
   if (rowLengths.length === 0) throw new AppError('data/no-rows', 'no rows are left to train on, at least one was expected', { found: 0, expected: 1 });
   const layout = layoutLora(model, loraOptions(model, recipe));
   const capacities = chooseCapacities(rowLengths, recipe.per_device_train_batch_size);
@@ -44,7 +44,7 @@ export function planRun(model: Model, recipe: Recipe, rowLengths: ArrayLike<numb
     layout,
     {
       capacities,
-      recompute: 'none',
+      recompute: options.recompute ? 'every-block' : 'none',
       optimizer: { beta1: recipe.adam_beta1, beta2: recipe.adam_beta2, epsilon: recipe.adam_epsilon, weightDecay: recipe.weight_decay },
       maxGradNorm: recipe.max_grad_norm,
     },

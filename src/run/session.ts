@@ -5,9 +5,7 @@ import type { Sequence } from '#data/batch.ts';
 import { type Gpu, openGpu } from '#engine/gpu/device.ts';
 import { addBytes, totalBytes } from '#engine/gpu/ledger.ts';
 import { SubmitQueue } from '#engine/gpu/submit-queue.ts';
-import { toPeftTensors } from '#engine/methods/lora.ts';
 import { type Model, ResidentModel, describeModel } from '#engine/models/model.ts';
-import { peftAdapter } from '#export/peft-adapter.ts';
 import type {
   AnswerReport,
   DeviceSummary,
@@ -24,6 +22,7 @@ import type {
   TrainerEvents,
 } from '#protocol/trainer.ts';
 import type { Recipe } from '#recipe/recipe.ts';
+import { adapterFiles } from '#run/adapter-files.ts';
 import { Answering, type Answered, type AnsweringPlan, planAnswering } from '#run/answering.ts';
 import { Chat } from '#run/chat.ts';
 import { LoraRun, type RunPlan, planRun } from '#run/lora-run.ts';
@@ -179,18 +178,10 @@ export class Session {
     const { name } = this.#requireModel();
     const active = this.#active;
     if (!active) throw new AppError('run/no-adapter', 'no adapter has been trained on this model yet');
-    const { layout } = active.run.plan;
-    const tensors = toPeftTensors(layout, await active.run.training.readAdapter());
-    const { options } = layout;
-    const files = peftAdapter({
-      baseModel: name,
-      r: options.r,
-      loraAlpha: options.loraAlpha,
-      loraDropout: options.loraDropout,
-      targetModules: [...new Set(layout.modules.map(({ module }) => module.slice(module.lastIndexOf('.') + 1)))],
-      tensors,
-    });
-    const bytes = Object.entries(files).map(([path, content]): NamedBytes => ({ path, bytes: typeof content === 'string' ? new TextEncoder().encode(content) : content }));
+    const files = adapterFiles(active.run.plan.layout, await active.run.training.readAdapter(), name);
+    const bytes = Object.entries(files).map(
+      ([path, content]: [string, string | Uint8Array]): NamedBytes => ({ path, bytes: typeof content === 'string' ? new TextEncoder().encode(content) : content }),
+    );
     return { files: bytes, step: active.run.step };
   }
 

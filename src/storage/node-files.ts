@@ -1,6 +1,6 @@
 /** Files of a disk as byte sources, for the command line and tests. Node alone; knows no format. */
 import { open, readdir, stat } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { basename, join, relative, sep } from 'node:path';
 import { checkRange, type ByteSource } from '#base/bytes.ts';
 import { AppError, type ErrorCode } from '#base/errors.ts';
 
@@ -88,4 +88,15 @@ export async function openNodeFolder(folder: string): Promise<Map<string, ByteSo
     throw fileError(folder, error);
   }
   return files;
+}
+
+/** A file by its own name, or the files of a folder by their paths inside it: what a user gave as a model or an adapter. */
+export async function openNodePath(path: string): Promise<Map<string, ByteSource>> {
+  let isFolder: boolean;
+  try {
+    isFolder = (await stat(path)).isDirectory();
+  } catch (error) {
+    throw fileError(path, error);
+  }
+  return isFolder ? openNodeFolder(path) : new Map([[basename(path), await openNodeFile(path)]]);
 }

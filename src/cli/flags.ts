@@ -1,0 +1,194 @@
+/** The flags of `loratory finetune`: Olive's, transformers' and our own, turned into a recipe. Opens no file. */
+import { parseArgs } from 'node:util';
+import { AppError } from '#base/errors.ts';
+import type { DataMapping } from '#data/mapping.ts';
+import { type FieldInfo, RECIPE_FIELDS } from '#recipe/fields.ts';
+import { OLIVE_DEFAULTS, OLIVE_TEXT_FIELD } from '#recipe/olive.ts';
+import type { Recipe } from '#recipe/recipe.ts';
+import { completeRecipe, expectedText } from '#recipe/validate.ts';
+
+export interface FinetuneFlags {
+  recipe: Recipe;
+  model: string;
+  dataFiles: string[];
+  /** Rows to evaluate on, in a file of their own. */
+  evalFiles: string[];
+  output: string;
+  adapterPath: string | null;
+  isDryRun: boolean;
+  recompute: boolean;
+}
+
+/** Fields of the recipe that a flag of the same name sets. */
+const RECIPE_FLAGS = [
+  'strategy',
+  'max_seq_len',
+  'max_samples',
+  'add_special_tokens',
+  'joiner',
+  'train_sampling_strategy',
+  'method',
+  'lora_r',
+  'lora_alpha',
+  'lora_dropout',
+  'target_modules',
+  'per_device_train_batch_size',
+  'gradient_accumulation_steps',
+  'max_steps',
+  'num_train_epochs',
+  'learning_rate',
+  'lr_scheduler_type',
+  'warmup_steps',
+  'warmup_ratio',
+  'weight_decay',
+  'adam_beta1',
+  'adam_beta2',
+  'adam_epsilon',
+  'max_grad_norm',
+  'seed',
+  'logging_steps',
+] as const satisfies readonly (keyof Recipe)[];
+
+/** What Olive's and transformers' users type, where our field has another name. */
+const ALIASES: Record<string, (typeof RECIPE_FLAGS)[number]> = { r: 'lora_r', alpha: 'lora_alpha', max_length: 'max_seq_len' };
+
+const OTHER_FLAGS = {
+  model_name_or_path: { type: 'string', short: 'm' },
+  output_path: { type: 'string', short: 'o' },
+  data_name: { type: 'string', short: 'd' },
+  data_files: { type: 'string' },
+  eval_files: { type: 'string' },
+  text_template: { type: 'string' },
+  text_field: { type: 'string' },
+  use_chat_template: { type: 'boolean' },
+  completion_only_loss: { type: 'string' },
+  adapter_path: { type: 'string' },
+  torch_dtype: { type: 'string' },
+  optim: { type: 'string' },
+  gradient_checkpointing: { type: 'string' },
+  use_cpu: { type: 'string' },
+  dry_run: { type: 'boolean' },
+} as const;
+
+export const FINETUNE_HELP = `loratory finetune: trains a LoRA adapter and writes it as PEFT does.
+
+  -m, --model_name_or_path PATH    a folder of safetensors, or a .gguf file
+  -d, --data_name json             as Olive has it; JSON, JSONL and CSV are told apart by themselves
+      --data_files A[,B]           rows to train on
+      --eval_files A[,B]           rows whose loss is measured at the end
+  -o, --output_path FOLDER         gets adapter/ and trainer_state.json (default: out)
+
+  rows     --text_template "### {input}\\n{output}" | --text_field COLUMN | --use_chat_template
+           --completion_only_loss true   rows have prompt and completion; loss on the completion
+  more     --adapter_path FOLDER         go on from this PEFT adapter: its r, alpha, dropout and targets hold
+           --gradient_checkpointing true compute activations again instead of keeping them
+           --dry_run                     the plan: bytes by purpose and steps; nothing runs
+
+${RECIPE_FLAGS.map(describeFlag).join('\n')}
+
+With Olive's flags alone it does what Olive does, with Olive's defaults.
+`;
+
+function describeFlag(name: (typeof RECIPE_FLAGS)[number]): string {
+  const field: FieldInfo = RECIPE_FIELDS[name];
+  const value = OLIVE_DEFAULTS[name as keyof typeof OLIVE_DEFAULTS];
+  return `      --${name.padEnd(30)} ${field.about} (default: ${JSON.stringify(value)})`;
+}
+
+function refuse(flag: string, found: string, expected: string): AppError {
+  return new AppError('recipe/invalid', `--${flag}: ${found} was found, ${expected} was expected`, { field: flag, found, expected });
+}
+
+/** @throws AppError `recipe/invalid` naming the flag, what was found and what was expected. */
+export function parseFinetuneFlags(args: string[]): FinetuneFlags {
+  const options: Record<string, { type: 'string' | 'boolean'; short?: string }> = { ...OTHER_FLAGS };
+  for (const name of [...RECIPE_FLAGS, ...Object.keys(ALIASES)]) options[name] = { type: 'string' };
+  let values: Record<string, string | boolean | undefined>;
+  try {
+    values = parseArgs({ args, options, allowPositionals: false, strict: true }).values as typeof values;
+  } catch (error) {
+    throw new AppError('recipe/invalid', error instanceof Error ? error.message : String(error), {}, error);
+  }
+  const text = (name: keyof typeof OTHER_FLAGS): string | null => (typeof values[name] === 'string' ? values[name] : null);
+  const isTrue = (name: keyof typeof OTHER_FLAGS): boolean => values[name] === true || (typeof values[name] === 'string' && parseBoolean(name, values[name]));
+  const required = (name: 'model_name_or_path' | 'data_files', short: string): string => {
+    const value = text(name);
+    if (value === null || value === '') throw refuse(name, 'nothing', `a path (or ${short})`);
+    return value;
+  };
+  checkNames(values);
+  const model = required('model_name_or_path', '-m');
+  const dataFiles = required('data_files', '--data_files').split(',');
+  const isCompletionOnly = isTrue('completion_only_loss');
+  const said: Record<string, unknown> = { model, data_files: dataFiles, ...mappingOf(values, isCompletionOnly) };
+  for (const [flag, value] of Object.entries(values)) {
+    const field = ALIASES[flag] ?? RECIPE_FLAGS.find((name) => name === flag);
+    if (field && typeof value === 'string') said[field] = parseField(flag, RECIPE_FIELDS[field], value);
+  }
+  return {
+    recipe: completeRecipe(said, OLIVE_DEFAULTS),
+    model,
+    dataFiles,
+    evalFiles: text('eval_files')?.split(',') ?? [],
+    output: text('output_path') ?? 'out',
+    adapterPath: text('adapter_path'),
+    isDryRun: isTrue('dry_run'),
+    recompute: isTrue('gradient_checkpointing'),
+  };
+}
+
+/** Flags whose only accepted values are those that say what is done anyway. */
+function checkNames(values: Record<string, string | boolean | undefined>): void {
+  const only = (flag: string, accepted: readonly string[]) => {
+    const value = values[flag];
+    if (typeof value === 'string' && !accepted.includes(value)) throw refuse(flag, value, accepted.join(' or '));
+  };
+  only('torch_dtype', ['float32']);
+  only('optim', ['adamw_torch', 'adamw']);
+  only('data_name', ['json', 'csv']);
+}
+
+function mappingOf(values: Record<string, string | boolean | undefined>, isCompletionOnly: boolean): Partial<Recipe> {
+  const { text_template: template, text_field: column, use_chat_template: isChat } = values;
+  const given = [typeof template === 'string', typeof column === 'string', isChat === true, isCompletionOnly].filter(Boolean);
+  if (given.length > 1) {
+    throw refuse('text_template', 'more than one of text_template, text_field, use_chat_template, completion_only_loss', 'one of them');
+  }
+  if (isCompletionOnly) {
+    const mapping: DataMapping = { kind: 'prompt-completion', prompt: 'prompt', completion: 'completion' };
+    return { mapping, strategy: 'line-by-line', loss_on: 'answer' };
+  }
+  if (typeof template === 'string') return { mapping: { kind: 'template', template: unescape(template) } };
+  if (isChat === true) return { mapping: { kind: 'messages', column: 'messages' } };
+  return { mapping: { kind: 'text', column: typeof column === 'string' ? column : OLIVE_TEXT_FIELD } };
+}
+
+/** A shell passes `\\n` as two characters; Olive takes it for a line break, and so do we. */
+function unescape(text: string): string {
+  return text.replaceAll('\\n', '\n').replaceAll('\\t', '\t');
+}
+
+function parseBoolean(flag: string, value: string): boolean {
+  if (/^true$/i.test(value) || value === '1') return true;
+  if (/^false$/i.test(value) || value === '0') return false;
+  throw refuse(flag, value, 'true or false');
+}
+
+function parseField(flag: string, field: FieldInfo, value: string): unknown {
+  const { value: kind } = field;
+  switch (kind.kind) {
+    case 'integer':
+    case 'number': {
+      if ('nullMeans' in kind && kind.nullMeans !== undefined && ['none', 'all', '-1'].includes(value.toLowerCase())) return null;
+      const number = Number(value);
+      if (value.trim() === '' || Number.isNaN(number)) throw refuse(flag, value, expectedText(kind));
+      return number;
+    }
+    case 'boolean':
+      return parseBoolean(flag, value);
+    case 'modules':
+      return value === 'all-linear' ? value : value.split(',');
+    default:
+      return value;
+  }
+}

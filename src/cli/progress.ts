@@ -1,0 +1,43 @@
+/** Progress on stderr: one line that is written over on a terminal, a line now and then elsewhere. */
+import { RateMeter } from '#run/metrics.ts';
+
+const TERMINAL_MS = 200;
+const PLAIN_MS = 5000;
+
+export function formatSeconds(seconds: number | null): string {
+  if (seconds === null) return '';
+  if (seconds < 90) return `${Math.ceil(seconds)} s left`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min left` : `${(seconds / 3600).toFixed(1)} h left`;
+}
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  if (bytes < 2 ** 20) return `${(bytes / 1024).toFixed(1)} KiB`;
+  return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+}
+
+/** A job's line: what, how much of how much, rate, time left. */
+export class ProgressLine {
+  readonly #what: string;
+  readonly #unit: string;
+  readonly #meter = new RateMeter();
+  readonly #isTerminal = process.stderr.isTTY === true;
+  #shownAt = -Infinity;
+
+  constructor(what: string, unit: 'bytes' | string) {
+    this.#what = what;
+    this.#unit = unit;
+  }
+
+  show(done: number, total: number, more = ''): void {
+    const { perSecond, secondsLeft } = this.#meter.at(done, total);
+    const now = performance.now();
+    if (done < total && now - this.#shownAt < (this.#isTerminal ? TERMINAL_MS : PLAIN_MS)) return;
+    this.#shownAt = now;
+    const amount = (value: number) => (this.#unit === 'bytes' ? formatBytes(value) : `${Math.round(value * 100) / 100}`);
+    const unit = this.#unit === 'bytes' ? '' : ` ${this.#unit}`;
+    const line = [`${this.#what}: ${amount(done)} of ${amount(total)}${unit}`, perSecond > 0 ? `${amount(perSecond)}${unit}/s` : '', formatSeconds(secondsLeft), more];
+    const text = line.filter(Boolean).join(', ');
+    process.stderr.write(this.#isTerminal ? `\r\u001b[K${text}${done >= total ? '\n' : ''}` : `${text}\n`);
+  }
+}
