@@ -4,6 +4,8 @@ import { badValue, type RowSet } from '#data/rows.ts';
 export interface ChatMessage {
   role: string;
   content: string;
+  /** What else a template may read, such as `name` or `reasoning_content`. */
+  readonly [field: string]: unknown;
 }
 
 /** ShareGPT's names for who speaks, and the roles that chat templates know. */
@@ -17,7 +19,8 @@ export function looksLikeMessages(value: unknown): boolean {
 }
 
 /**
- * Messages from a column: `[{role, content}]`, or ShareGPT's `[{from, value}]` with `human` and `gpt` for user and assistant.
+ * Messages from a column: `[{role, content}]` with whatever other fields they have, or ShareGPT's `[{from, value}]` with `human` and
+ * `gpt` for user and assistant.
  * @throws AppError `data/invalid` naming row, column and message.
  */
 export function readMessages(set: Pick<RowSet, 'file' | 'further'>, row: number, column: string, value: unknown): ChatMessage[] {
@@ -32,6 +35,6 @@ export function readMessages(set: Pick<RowSet, 'file' | 'further'>, row: number,
     const content = fields[contentKey];
     if (typeof role !== 'string') throw badValue(set, row, `${place}.${roleKey}`, role, 'text');
     if (typeof content !== 'string') throw badValue(set, row, `${place}.${contentKey}`, content, 'text');
-    return { role: shareGpt ? (SHAREGPT_ROLES[role] ?? role) : role, content };
+    return shareGpt ? { role: SHAREGPT_ROLES[role] ?? role, content } : { ...fields, role, content };
   });
 }

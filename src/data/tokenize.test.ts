@@ -117,6 +117,20 @@ describe('conversations with loss on the answer', () => {
     expect(rowTokenizer(context([{ messages: spelled }], options))(0)).toEqual(rowTokenizer(context([{ messages }], options))(0));
   });
 
+  it('hands the template the other fields of a message', () => {
+    const seen: unknown[] = [];
+    const watching: ChatRenderer = (given, rest) => {
+      seen.push(...given);
+      return renderChat(given, rest);
+    };
+    const named = [
+      { role: 'user', content: 'x', name: 'Ann' },
+      { role: 'assistant', content: 'y' },
+    ];
+    rowTokenizer({ ...context([{ messages: named }], options), renderChat: watching })(0);
+    expect(seen).toContainEqual({ role: 'user', content: 'x', name: 'Ann' });
+  });
+
   it('skips one without an answer, and names a message that is none', async () => {
     const row = rowTokenizer(context([{ messages: messages.slice(0, 2) }], options))(0);
     expect(row).toMatchObject({ kind: 'skipped', why: 'no-loss' });
