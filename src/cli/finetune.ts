@@ -21,7 +21,7 @@ import { adapterFiles, readAdapterFolder } from '#run/adapter-files.ts';
 import { LoraRun, type RunPlan, planRun } from '#run/lora-run.ts';
 import { openModelFiles } from '#run/open-files.ts';
 import { openNodeFile, openNodePath } from '#storage/node-files.ts';
-import { chatRenderer } from '#tokenizer/chat-template.ts';
+import { chatRenderer } from '#data/chat-renderer.ts';
 import type { Tokenizer } from '#tokenizer/tokenizer.ts';
 
 export async function finetune(args: string[]): Promise<void> {

@@ -79,7 +79,7 @@ export const FINETUNE_HELP = `loratory finetune: trains a LoRA adapter and write
   -o, --output_path FOLDER         gets adapter/ and trainer_state.json (default: out)
 
   rows     --text_template "### {input}\\n{output}" | --text_field COLUMN | --use_chat_template
-           --completion_only_loss true   rows have prompt and completion; loss on the completion
+           --completion_only_loss true   rows have prompt and completion, as TRL's; loss on the completion (false: on all)
   more     --adapter_path FOLDER         go on from this PEFT adapter: its r, alpha, dropout and targets hold
            --gradient_checkpointing true compute activations again instead of keeping them
            --dry_run                     the plan: bytes by purpose and steps; nothing runs
@@ -119,8 +119,7 @@ export function parseFinetuneFlags(args: string[]): FinetuneFlags {
   checkNames(values);
   const model = required('model_name_or_path', '-m');
   const dataFiles = required('data_files', '--data_files').split(',');
-  const isCompletionOnly = isTrue('completion_only_loss');
-  const said: Record<string, unknown> = { model, data_files: dataFiles, ...mappingOf(values, isCompletionOnly) };
+  const said: Record<string, unknown> = { model, data_files: dataFiles, ...mappingOf(values) };
   for (const [flag, value] of Object.entries(values)) {
     const field = ALIASES[flag] ?? RECIPE_FLAGS.find((name) => name === flag);
     if (field && typeof value === 'string') said[field] = parseField(flag, RECIPE_FIELDS[field], value);
@@ -148,15 +147,15 @@ function checkNames(values: Record<string, string | boolean | undefined>): void 
   only('data_name', ['json', 'csv']);
 }
 
-function mappingOf(values: Record<string, string | boolean | undefined>, isCompletionOnly: boolean): Partial<Recipe> {
-  const { text_template: template, text_field: column, use_chat_template: isChat } = values;
-  const given = [typeof template === 'string', typeof column === 'string', isChat === true, isCompletionOnly].filter(Boolean);
+function mappingOf(values: Record<string, string | boolean | undefined>): Partial<Recipe> {
+  const { text_template: template, text_field: column, use_chat_template: isChat, completion_only_loss: completionOnly } = values;
+  const given = [typeof template === 'string', typeof column === 'string', isChat === true, typeof completionOnly === 'string'].filter(Boolean);
   if (given.length > 1) {
     throw refuse('text_template', 'more than one of text_template, text_field, use_chat_template, completion_only_loss', 'one of them');
   }
-  if (isCompletionOnly) {
+  if (typeof completionOnly === 'string') {
     const mapping: DataMapping = { kind: 'prompt-completion', prompt: 'prompt', completion: 'completion' };
-    return { mapping, strategy: 'line-by-line', loss_on: 'answer' };
+    return { mapping, strategy: 'line-by-line', loss_on: parseBoolean('completion_only_loss', completionOnly) ? 'answer' : 'all' };
   }
   if (typeof template === 'string') return { mapping: { kind: 'template', template: unescape(template) } };
   if (isChat === true) return { mapping: { kind: 'messages', column: 'messages' } };

@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { FINETUNE_HELP, parseFinetuneFlags } from '#cli/flags.ts';
+
+const BASE = ['-m', 'model', '--data_files', 'rows.json'];
+
+describe('parseFinetuneFlags', () => {
+  it("has Olive's defaults with Olive's flags alone", () => {
+    const { recipe, output, isDryRun } = parseFinetuneFlags([...BASE, '-d', 'json', '--text_template', 'a {x}\\nb', '--torch_dtype', 'float32']);
+    expect(recipe).toMatchObject({
+      mapping: { kind: 'template', template: 'a {x}\nb' },
+      strategy: 'join',
+      loss_on: 'all',
+      lora_r: 64,
+      lora_alpha: 16,
+      lora_dropout: 0.05,
+      target_modules: null,
+      max_seq_len: 1024,
+      lr_scheduler_type: 'constant',
+      learning_rate: 2e-4,
+    });
+    expect(output).toBe('out');
+    expect(isDryRun).toBe(false);
+  });
+
+  it('takes every kind of value', () => {
+    const { recipe, adapterPath, isDryRun, evalFiles } = parseFinetuneFlags([
+      ...BASE,
+      ...['--completion_only_loss', 'true', '--lora_r', '8', '--target_modules', 'q_proj,v_proj', '--learning_rate', '1e-3', '--max_samples', 'none'],
+      ...['--add_special_tokens', 'true', '--lr_scheduler_type', 'cosine', '--adapter_path', 'a', '--dry_run', '--eval_files', 'x,y'],
+    ]);
+    expect(recipe).toMatchObject({
+      mapping: { kind: 'prompt-completion', prompt: 'prompt', completion: 'completion' },
+      strategy: 'line-by-line',
+      loss_on: 'answer',
+      lora_r: 8,
+      target_modules: ['q_proj', 'v_proj'],
+      learning_rate: 1e-3,
+      max_samples: null,
+      add_special_tokens: true,
+      lr_scheduler_type: 'cosine',
+    });
+    expect([adapterPath, isDryRun, evalFiles]).toEqual(['a', true, ['x', 'y']]);
+  });
+
+  it.each([
+    [['--data_files', 'x'], /--model_name_or_path: nothing was found, a path/],
+    [['-m', 'x'], /--data_files: nothing was found/],
+    [[...BASE, '--lora_r', 'many'], /--lora_r: many was found, a whole number from 1/],
+    [[...BASE, '--lora_r', '0'], /lora_r: 0 was found, a whole number from 1/],
+    [[...BASE, '--torch_dtype', 'float16'], /--torch_dtype: float16 was found, float32/],
+    [[...BASE, '--text_field', 'a', '--use_chat_template'], /more than one of text_template/],
+    [[...BASE, '--lr_scheduler_type', 'step'], /lr_scheduler_type: "step" was found/],
+    [[...BASE, '--no_such_flag', '1'], /no_such_flag/],
+    [[...BASE, '--completion_only_loss', 'maybe'], /maybe was found, true or false/],
+    [[...BASE, '--method', 'qlora'], /method: "qlora" was found, "lora"/],
+  ])('refuses %j by name', (args, message) => {
+    expect(() => parseFinetuneFlags(args)).toThrow(message);
+  });
+
+  it('describes every flag', () => {
+    for (const flag of ['--lora_r', '--max_steps', '--text_template', '--adapter_path', '--dry_run', '--warmup_steps']) expect(FINETUNE_HELP).toContain(flag);
+  });
+});
