@@ -90,8 +90,10 @@ export interface DataCalls {
   preview(params: { row: number; settings: DataSettings }): Preview;
   /** Tokenises every row; sequences wait for `takeRows`. A later call ends an earlier one with `run/cancelled`. */
   prepare(params: { settings: DataSettings }): { report: DataReport; rowLengths: Uint32Array };
-  /** What `prepare` made last: training rows to send to the trainer, and held-out rows to answer (at most `limit`). */
-  takeRows(params: { limit: number }): { rows: PackedRows; heldOut: HeldOutRow[] };
+  /** The training rows that `prepare` made last, to send to the trainer. */
+  takeRows(): PackedRows;
+  /** The first held-out rows that have an answer, at most `limit`: what base and tuned are asked. */
+  heldOut(params: { limit: number }): HeldOutRow[];
   /** Names of what `renderPrompt` is to be filled with: the prompt's columns, or `message` of a conversation. */
   promptFields(params: { settings: DataSettings | null }): string[];
   /** The prompt that the data's own mapping makes, for chat. Without settings: the model's chat template, or the message as it stands. */

@@ -1,0 +1,265 @@
+/** What the data worker does for the page: one tokenizer, one dataset, its preview and its sequences. No postMessage here. */
+import { blobSource } from '#base/bytes.ts';
+import { AppError } from '#base/errors.ts';
+import type { Sequence } from '#data/batch.ts';
+import { chatRenderer } from '#data/chat-renderer.ts';
+import type { ChatRenderer, RowContext } from '#data/drafts.ts';
+import { loadRows } from '#data/load-rows.ts';
+import type { RowSet } from '#data/rows.ts';
+import { splitRows } from '#data/split.ts';
+import { rowTokenizer, type TokenizedRows, tokenizeRows } from '#data/tokenize.ts';
+import { openRows, type RowsFile } from '#formats/rows.ts';
+import type { DataEvents, DataReport, DataSettings, DatasetSummary, Preview, TokenizerSummary } from '#protocol/data.ts';
+import { type Emit, transfer } from '#protocol/rpc.ts';
+import type { HeldOutRow, NamedFile, PackedRows } from '#protocol/trainer.ts';
+import { guessMapping } from '#run/guess-mapping.ts';
+import { RateMeter } from '#run/metrics.ts';
+import { openTokenizerFiles } from '#run/open-files.ts';
+import { heldOutPrompt, promptFields, renderPrompt } from '#run/prompts.ts';
+import type { Tokenizer } from '#tokenizer/tokenizer.ts';
+
+/** Rows that a guess of the mapping looks at. */
+const GUESS_ROWS = 20;
+/** Work between two looks at the messages that came in the meantime, and two reports of progress. */
+const TURN_MS = 30;
+const REPORT_MS = 100;
+
+interface Dataset {
+  name: string;
+  file: RowsFile;
+  heldOutFile: { name: string; file: RowsFile } | null;
+  /** All rows, read when they are first needed. */
+  rows: Promise<RowSet> | null;
+  heldOutRows: Promise<RowSet> | null;
+}
+
+interface OpenTokenizer {
+  tokenizer: Tokenizer;
+  renderChat: ChatRenderer;
+}
+
+interface Prepared {
+  sequences: readonly Sequence[];
+  /** Rows that are asked about, of the set that `context` has. */
+  heldOut: readonly number[];
+  context: RowContext;
+}
+
+export class DataSession {
+  readonly #emit: Emit<DataEvents>;
+  #tokenizer: OpenTokenizer | null = null;
+  #dataset: Dataset | null = null;
+  #prepared: Prepared | null = null;
+  /** Counts calls of `prepare`: one that is not the last gives up. */
+  #preparing = 0;
+
+  constructor(emit: Emit<DataEvents>) {
+    this.#emit = emit;
+  }
+
+  async openTokenizer(params: { name: string; files: NamedFile[] }): Promise<TokenizerSummary> {
+    const files = new Map(params.files.map(({ path, file }) => [path, blobSource(path, file)]));
+    const tokenizer = await openTokenizerFiles(files);
+    this.#tokenizer = { tokenizer, renderChat: chatRenderer(tokenizer) };
+    this.#forgetSequences();
+    const textOf = (id: number | null) => (id === null ? null : tokenizer.tokenText(id));
+    return {
+      vocabSize: tokenizer.vocabSize,
+      bosToken: textOf(tokenizer.bosId),
+      eosToken: textOf(tokenizer.eosId),
+      hasChatTemplate: tokenizer.chatTemplate !== null,
+    };
+  }
+
+  async openDataset({ path, file, heldOut }: NamedFile & { heldOut?: NamedFile }): Promise<DatasetSummary> {
+    const rows = await openRows(blobSource(path, file));
+    const heldOutFile = heldOut === undefined ? null : { name: heldOut.path, file: await openRows(blobSource(heldOut.path, heldOut.file)) };
+    const firstRows = await rows.rows(0, Math.min(GUESS_ROWS, rows.rowCount));
+    this.#dataset = { name: path, file: rows, heldOutFile, rows: null, heldOutRows: null };
+    this.#forgetSequences();
+    return {
+      name: path,
+      columns: rows.columns,
+      rowCount: rows.rowCount,
+      heldOut: heldOutFile === null ? null : { name: heldOutFile.name, rowCount: heldOutFile.file.rowCount },
+      guess: guessMapping(rows.columns, firstRows),
+    };
+  }
+
+  async rows({ start, end }: { start: number; end: number }): Promise<Record<string, unknown>[]> {
+    const { file } = this.#requireDataset();
+    return file.rows(Math.min(start, file.rowCount), Math.min(end, file.rowCount));
+  }
+
+  async preview({ row, settings }: { row: number; settings: DataSettings }): Promise<Preview> {
+    const context = await this.#context(settings);
+    const { tokenizer } = context;
+    const result = rowTokenizer(context)(row);
+    if (result.kind === 'skipped') {
+      const skipped = { why: result.why, column: result.column ?? null };
+      return { row, text: '', tokens: [], fullLength: result.length, isMerged: false, skipped };
+    }
+    const { tokens, lossMask } = result.sequence;
+    return {
+      row,
+      text: tokenizer.decode(tokens),
+      tokens: Array.from(tokens, (id, i) => ({
+        id,
+        text: tokenizer.tokenText(id),
+        hasLoss: lossMask[i] === 1,
+        isSpecial: tokenizer.decode([id], { skipSpecialTokens: true }) === '',
+      })),
+      fullLength: result.length,
+      isMerged: result.merged,
+      skipped: null,
+    };
+  }
+
+  async prepare({ settings }: { settings: DataSettings }): Promise<{ report: DataReport; rowLengths: Uint32Array }> {
+    const turn = ++this.#preparing;
+    this.#prepared = null;
+    const context = await this.#context(settings);
+    const { heldOutFile } = this.#requireDataset();
+    const rowCount = context.set.rows.length;
+    const split = splitRows(rowCount, heldOutFile === null ? settings.heldOut : 0, settings.seed);
+    const meter = new RateMeter();
+    let lookedAt = performance.now();
+    let reportedAt = lookedAt;
+    const tokenized = await tokenizeRows(context, {
+      rows: split.train,
+      onProgress: async (done, total) => {
+        const now = performance.now();
+        if (now - reportedAt >= REPORT_MS) {
+          reportedAt = now;
+          this.#emit('progress', meter.at(done, total));
+        }
+        if (now - lookedAt >= TURN_MS) {
+          await messagesFirst();
+          lookedAt = performance.now();
+        }
+        if (turn !== this.#preparing) throw new AppError('run/cancelled', 'the rows are being read with other settings');
+      },
+    });
+    const heldOutContext = heldOutFile === null ? context : { ...context, set: await this.#heldOutRows() };
+    if (turn !== this.#preparing) throw new AppError('run/cancelled', 'the rows are being read with other settings');
+    const heldOut = heldOutFile === null ? split.heldOut : heldOutContext.set.rows.map((_, i) => i);
+    this.#prepared = { sequences: tokenized.sequences, heldOut, context: heldOutContext };
+    const rowLengths = Uint32Array.from(tokenized.sequences, ({ tokens }) => tokens.length);
+    return {
+      report: reportOf(tokenized, rowLengths, { rowCount, trainRows: split.train.length, heldOutRows: heldOut.length }),
+      rowLengths,
+    };
+  }
+
+  takeRows(): PackedRows {
+    const rows = packRows(this.#requirePrepared().sequences);
+    return transfer(rows, [rows.tokens.buffer, rows.lossMask.buffer, rows.offsets.buffer]);
+  }
+
+  heldOut({ limit }: { limit: number }): HeldOutRow[] {
+    const { context, heldOut } = this.#requirePrepared();
+    const rows: HeldOutRow[] = [];
+    for (const row of heldOut) {
+      if (rows.length >= limit) break;
+      const asked = heldOutPrompt(context, row);
+      if (asked !== null) rows.push({ row, ...asked });
+    }
+    return rows;
+  }
+
+  promptFields({ settings }: { settings: DataSettings | null }): string[] {
+    return promptFields(settings?.mapping ?? null, this.#columnSet());
+  }
+
+  renderPrompt({ settings, fields }: { settings: DataSettings | null; fields: Record<string, string> }): { prompt: string } {
+    return { prompt: renderPrompt(this.#requireTokenizer(), settings?.mapping ?? null, this.#columnSet(), fields) };
+  }
+
+  #columnSet(): Pick<RowSet, 'file' | 'columns'> {
+    return { file: this.#dataset?.name ?? '', columns: this.#dataset?.file.columns ?? [] };
+  }
+
+  async #context(settings: DataSettings): Promise<RowContext> {
+    const { tokenizer, renderChat } = this.#requireTokenizer();
+    const dataset = this.#requireDataset();
+    dataset.rows ??= loadRows([{ name: dataset.name, rows: dataset.file }]);
+    return { set: await dataset.rows, options: settings, tokenizer, renderChat };
+  }
+
+  #heldOutRows(): Promise<RowSet> {
+    const dataset = this.#requireDataset();
+    const held = dataset.heldOutFile;
+    if (held === null) throw new AppError('internal', 'there is no file of held-out rows');
+    dataset.heldOutRows ??= loadRows([{ name: held.name, rows: held.file }]);
+    return dataset.heldOutRows;
+  }
+
+  /** What was made of another tokenizer or dataset must not be trained on. */
+  #forgetSequences(): void {
+    this.#preparing++;
+    this.#prepared = null;
+  }
+
+  #requireTokenizer(): OpenTokenizer {
+    if (this.#tokenizer === null) throw new AppError('run/no-model', 'no model is open, so there is no tokenizer to make tokens with');
+    return this.#tokenizer;
+  }
+
+  #requirePrepared(): Prepared {
+    if (this.#prepared === null) throw new AppError('data/no-rows', 'no rows have been made ready yet', { found: 0, expected: 1 });
+    return this.#prepared;
+  }
+
+  #requireDataset(): Dataset {
+    if (this.#dataset === null) throw new AppError('data/no-rows', 'no dataset is open', { found: 0, expected: 1 });
+    return this.#dataset;
+  }
+}
+
+/** Lets messages that have come be handled. A timer would be held back while the tab is hidden. */
+function messagesFirst(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.addEventListener('message', () => {
+      port1.close();
+      resolve();
+    });
+    port1.start();
+    port2.postMessage(null);
+  });
+}
+
+function packRows(sequences: readonly Sequence[]): PackedRows {
+  const offsets = new Uint32Array(sequences.length + 1);
+  for (const [i, { tokens }] of sequences.entries()) offsets[i + 1] = (offsets[i] as number) + tokens.length;
+  const total = offsets.at(-1) ?? 0;
+  const packed = { tokens: new Uint32Array(total), lossMask: new Uint8Array(total), offsets };
+  for (const [i, { tokens, lossMask }] of sequences.entries()) {
+    packed.tokens.set(tokens, offsets[i]);
+    packed.lossMask.set(lossMask, offsets[i]);
+  }
+  return packed;
+}
+
+type RowNumbers = Pick<DataReport, 'rowCount' | 'trainRows' | 'heldOutRows'>;
+
+function reportOf({ sequences, report }: TokenizedRows, rowLengths: Uint32Array, numbers: RowNumbers): DataReport {
+  const sorted = rowLengths.toSorted();
+  const skipped = [
+    { why: 'empty' as const, ...report.empty },
+    { why: 'missing' as const, ...report.missing },
+    { why: 'no-loss' as const, ...report.noLoss },
+  ];
+  return {
+    ...numbers,
+    sequences: sequences.length,
+    tokens: report.tokens,
+    lossTokens: report.lossTokens,
+    minTokens: sorted[0] ?? 0,
+    medianTokens: sorted[sorted.length >> 1] ?? 0,
+    maxTokens: sorted.at(-1) ?? 0,
+    truncatedRows: report.truncated,
+    mergedRows: report.merged,
+    skipped: skipped.filter(({ count }) => count > 0),
+  };
+}
