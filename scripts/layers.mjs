@@ -8,7 +8,7 @@ import { parseSync } from 'vite';
 import { isMain, ROOT } from './run.mjs';
 
 /** A layer imports itself and what stands to its left. */
-export const LAYERS = ['base', 'formats', 'tokenizer', 'data', 'recipe', 'metrics', 'engine', 'export', 'storage', 'run', 'protocol'];
+export const LAYERS = ['base', 'formats', 'tokenizer', 'data', 'recipe', 'metrics', 'engine', 'export', 'storage', 'protocol', 'run'];
 /** What stands on top: each with all that it may import besides itself. None may be imported by another. */
 export const TOPS = new Map([
   ['studio', ['base', 'recipe', 'protocol']],

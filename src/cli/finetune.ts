@@ -32,7 +32,9 @@ export async function finetune(args: string[]): Promise<void> {
   say(`adapter: ${adapter.description || adapter.vendor}${adapter.isSoftware ? ' (computes on the CPU, not a GPU)' : ''}`);
   const { checkpoint, tokenizer } = await openModelFiles(await openNodePath(flags.model));
   const model = describeModel(checkpoint, gpu.limits);
-  say(`model: ${basename(resolve(flags.model))}, ${model.config.type}, ${(model.parameterCount / 1e6).toFixed(1)}M parameters, ${formatBytes(model.weightBytes)}`);
+  say(
+    `model: ${basename(resolve(flags.model))}, ${model.config.type}, ${(model.parameterCount / 1e6).toFixed(1)}M parameters, ${formatBytes(model.weightBytes)}`,
+  );
   const rows = await readRows(flags.dataFiles, flags, tokenizer);
   const evalRows = flags.evalFiles.length > 0 ? await readRows(flags.evalFiles, flags, tokenizer) : null;
   const start = flags.adapterPath === null ? null : await readAdapterFolder(model, await openNodePath(flags.adapterPath));
@@ -40,7 +42,13 @@ export async function finetune(args: string[]): Promise<void> {
     const { r, loraAlpha, loraDropout, targetModules } = start.options;
     Object.assign(flags.recipe, { lora_r: r, lora_alpha: loraAlpha, lora_dropout: loraDropout, target_modules: targetModules });
   }
-  const plan = planRun(model, flags.recipe, rows.sequences.map(({ tokens }) => tokens.length), gpu, { recompute: flags.recompute });
+  const plan = planRun(
+    model,
+    flags.recipe,
+    rows.sequences.map(({ tokens }) => tokens.length),
+    gpu,
+    { recompute: flags.recompute },
+  );
   reportPlan(plan, rows, say);
   if (flags.isDryRun) {
     process.stdout.write(`${JSON.stringify(planJson(plan, rows), null, 2)}\n`);
@@ -71,14 +79,23 @@ async function readRows(paths: string[], flags: FinetuneFlags, tokenizer: Tokeni
   const set = await loadRows(files as [(typeof files)[0], ...typeof files]);
   const line = new ProgressLine('tokens', 'rows');
   const options: DataOptions = dataOptions(flags.recipe);
-  return tokenizeRows({ set, options, tokenizer, renderChat: chatRenderer(tokenizer) }, { onProgress: (done, total) => line.show(done, total) });
+  return tokenizeRows(
+    { set, options, tokenizer, renderChat: chatRenderer(tokenizer) },
+    { onProgress: (done, total) => line.show(done, total) },
+  );
 }
 
 function reportPlan(plan: RunPlan, { sequences, report }: TokenizedRows, say: (text: string) => void): void {
   const { steps, training, layout } = plan;
-  const bytes = PURPOSES.filter((purpose) => training.bytes[purpose] > 0).map((purpose) => `${purpose} ${formatBytes(training.bytes[purpose])}`);
+  const bytes = PURPOSES.filter((purpose) => training.bytes[purpose] > 0).map(
+    (purpose) => `${purpose} ${formatBytes(training.bytes[purpose])}`,
+  );
   say(`rows: ${sequences.length} sequences, ${report.tokens} tokens, ${report.lossTokens} with loss, longest ${report.longest}`);
-  for (const [what, { count }] of Object.entries({ 'cut off': report.truncated, 'left out, empty': report.empty, 'left out, nothing carries loss': report.noLoss })) {
+  for (const [what, { count }] of Object.entries({
+    'cut off': report.truncated,
+    'left out, empty': report.empty,
+    'left out, nothing carries loss': report.noLoss,
+  })) {
     if (count > 0) say(`  ${count} rows ${what}`);
   }
   say(`adapter: r ${layout.options.r}, ${layout.modules.length} linears, ${layout.parameterCount} trainable numbers`);
@@ -119,12 +136,20 @@ async function train(run: LoraRun): Promise<StepReport[]> {
     await run.train({
       onStep: (report) => {
         history.push(report);
-        line.show(report.step, total, `loss ${report.lossNats.toFixed(4)}, ${Math.round((report.realTokens * 1000) / report.stepMs)} tokens/s`);
+        line.show(
+          report.step,
+          total,
+          `loss ${report.lossNats.toFixed(4)}, ${Math.round((report.realTokens * 1000) / report.stepMs)} tokens/s`,
+        );
       },
       onPause: (step, why) => {
         if (why !== 'not-finite') return;
         run.control.stop();
-        throw new AppError('train/not-finite', `step ${step}: the gradient is not finite; a lower learning rate was expected to be enough`, { step });
+        throw new AppError(
+          'train/not-finite',
+          `step ${step}: the gradient is not finite; a lower learning rate was expected to be enough`,
+          { step },
+        );
       },
     });
   } finally {
@@ -142,10 +167,14 @@ async function evaluate(run: LoraRun, sequences: readonly Sequence[]): Promise<{
   let correct = 0;
   for (const sequence of sequences) {
     if (sequence.tokens.length > largest) {
-      throw new AppError('data/invalid', `an evaluation row has ${sequence.tokens.length} tokens, at most ${largest} fit what the training rows needed`, {
-        found: sequence.tokens.length,
-        expected: largest,
-      });
+      throw new AppError(
+        'data/invalid',
+        `an evaluation row has ${sequence.tokens.length} tokens, at most ${largest} fit what the training rows needed`,
+        {
+          found: sequence.tokens.length,
+          expected: largest,
+        },
+      );
     }
     const { batches, lossTokens } = packStep([sequence], plan.training.options.capacities);
     if (lossTokens === 0) continue;
@@ -163,7 +192,12 @@ async function writeWhole(path: string, content: string | Uint8Array): Promise<v
   await rename(`${path}.part`, path);
 }
 
-async function writeResults(run: LoraRun, flags: FinetuneFlags, history: StepReport[], evaluation: { lossNats: number; accuracy: number } | null): Promise<void> {
+async function writeResults(
+  run: LoraRun,
+  flags: FinetuneFlags,
+  history: StepReport[],
+  evaluation: { lossNats: number; accuracy: number } | null,
+): Promise<void> {
   const folder = join(flags.output, 'adapter');
   await mkdir(folder, { recursive: true });
   const files = adapterFiles(run.plan.layout, await run.training.readAdapter(), flags.model);
@@ -177,7 +211,13 @@ function trainerState(run: LoraRun, history: StepReport[], evaluation: { lossNat
   const every = recipe.logging_steps;
   const log = history
     .filter(({ step }) => step % every === 0 || step === 1 || step === history.length)
-    .map(({ step, epoch, lossNats, gradientNorm, learningRate }) => ({ step, epoch, loss: lossNats, grad_norm: gradientNorm, learning_rate: learningRate }));
+    .map(({ step, epoch, lossNats, gradientNorm, learningRate }) => ({
+      step,
+      epoch,
+      loss: lossNats,
+      grad_norm: gradientNorm,
+      learning_rate: learningRate,
+    }));
   return {
     epoch: history.at(-1)?.epoch ?? 0,
     global_step: run.step,
@@ -185,6 +225,16 @@ function trainerState(run: LoraRun, history: StepReport[], evaluation: { lossNat
     num_train_epochs: Math.ceil(steps.epochs),
     logging_steps: every,
     train_batch_size: recipe.per_device_train_batch_size,
-    log_history: evaluation ? [...log, { step: run.step, epoch: history.at(-1)?.epoch ?? 0, eval_loss: evaluation.lossNats, eval_mean_token_accuracy: evaluation.accuracy }] : log,
+    log_history: evaluation
+      ? [
+          ...log,
+          {
+            step: run.step,
+            epoch: history.at(-1)?.epoch ?? 0,
+            eval_loss: evaluation.lossNats,
+            eval_mean_token_accuracy: evaluation.accuracy,
+          },
+        ]
+      : log,
   };
 }

@@ -14,14 +14,19 @@ const out = mkdtempSync(join(tmpdir(), 'loratory-first-loss-'));
 interface FirstLoss {
   bound: number;
   olive: { name: string; flags: string[]; extra: Record<string, string>; lossOverTokens: number }[];
-  trl: { name: string; file: string; options: { completion_only_loss: boolean; batch: number; accumulation: number; max_length?: number }; lossOverTokens: number }[];
+  trl: {
+    name: string;
+    file: string;
+    options: { completion_only_loss: boolean; batch: number; accumulation: number; max_length?: number };
+    lossOverTokens: number;
+  }[];
 }
 const fixture = JSON.parse(readFileSync(join(FIXTURES, 'first-loss.json'), 'utf8')) as FirstLoss;
 
 async function firstLoss(flags: string[]): Promise<number> {
   await run(process.execPath, [COMMAND, ...flags, '-o', out], { cwd: FIXTURES });
   const state = JSON.parse(readFileSync(join(out, 'trainer_state.json'), 'utf8')) as { log_history: { loss: number }[] };
-  return state.log_history[0]!.loss;
+  return state.log_history[0].loss;
 }
 
 afterAll(() => rmSync(out, { recursive: true, force: true }));
@@ -34,11 +39,14 @@ describe('the first loss through the command line', () => {
     expect(Math.abs((await firstLoss([...flags, ...more])) - lossOverTokens)).toBeLessThan(fixture.bound);
   });
 
-  it.each(fixture.trl.map((c) => [c.name, c] as const))("equals TRL's SFTTrainer's: %s", async (_name, { file, options, lossOverTokens }) => {
-    const flags = ['finetune', '-m', 'tiny-llama', '--data_files', file, '--max_steps', '1', '--train_sampling_strategy', 'sequential'];
-    flags.push('--completion_only_loss', String(options.completion_only_loss), '--max_samples', 'none');
-    flags.push('--per_device_train_batch_size', String(options.batch), '--gradient_accumulation_steps', String(options.accumulation));
-    if (options.max_length !== undefined) flags.push('--max_seq_len', String(options.max_length));
-    expect(Math.abs((await firstLoss(flags)) - lossOverTokens)).toBeLessThan(fixture.bound);
-  });
+  it.each(fixture.trl.map((c) => [c.name, c] as const))(
+    "equals TRL's SFTTrainer's: %s",
+    async (_name, { file, options, lossOverTokens }) => {
+      const flags = ['finetune', '-m', 'tiny-llama', '--data_files', file, '--max_steps', '1', '--train_sampling_strategy', 'sequential'];
+      flags.push('--completion_only_loss', String(options.completion_only_loss), '--max_samples', 'none');
+      flags.push('--per_device_train_batch_size', String(options.batch), '--gradient_accumulation_steps', String(options.accumulation));
+      if (options.max_length !== undefined) flags.push('--max_seq_len', String(options.max_length));
+      expect(Math.abs((await firstLoss(flags)) - lossOverTokens)).toBeLessThan(fixture.bound);
+    },
+  );
 });

@@ -1,11 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { FINETUNE_HELP, parseFinetuneFlags } from '#cli/flags.ts';
 
+const words = (line: string) => line.split(' ');
 const BASE = ['-m', 'model', '--data_files', 'rows.json'];
 
 describe('parseFinetuneFlags', () => {
   it("has Olive's defaults with Olive's flags alone", () => {
-    const { recipe, output, isDryRun } = parseFinetuneFlags([...BASE, '-d', 'json', '--text_template', 'a {x}\\nb', '--torch_dtype', 'float32']);
+    const { recipe, output, isDryRun } = parseFinetuneFlags([
+      ...BASE,
+      '-d',
+      'json',
+      '--text_template',
+      'a {x}\\nb',
+      '--torch_dtype',
+      'float32',
+    ]);
     expect(recipe).toMatchObject({
       mapping: { kind: 'template', template: 'a {x}\nb' },
       strategy: 'join',
@@ -25,8 +34,8 @@ describe('parseFinetuneFlags', () => {
   it('takes every kind of value', () => {
     const { recipe, adapterPath, isDryRun, evalFiles } = parseFinetuneFlags([
       ...BASE,
-      ...['--completion_only_loss', 'true', '--lora_r', '8', '--target_modules', 'q_proj,v_proj', '--learning_rate', '1e-3', '--max_samples', 'none'],
-      ...['--add_special_tokens', 'true', '--lr_scheduler_type', 'cosine', '--adapter_path', 'a', '--dry_run', '--eval_files', 'x,y'],
+      ...words('--completion_only_loss true --lora_r 8 --target_modules q_proj,v_proj --learning_rate 1e-3 --max_samples none'),
+      ...words('--add_special_tokens true --lr_scheduler_type cosine --adapter_path a --dry_run --eval_files x,y'),
     ]);
     expect(recipe).toMatchObject({
       mapping: { kind: 'prompt-completion', prompt: 'prompt', completion: 'completion' },
@@ -58,6 +67,7 @@ describe('parseFinetuneFlags', () => {
   });
 
   it('describes every flag', () => {
-    for (const flag of ['--lora_r', '--max_steps', '--text_template', '--adapter_path', '--dry_run', '--warmup_steps']) expect(FINETUNE_HELP).toContain(flag);
+    for (const flag of ['--lora_r', '--max_steps', '--text_template', '--adapter_path', '--dry_run', '--warmup_steps'])
+      expect(FINETUNE_HELP).toContain(flag);
   });
 });

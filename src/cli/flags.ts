@@ -105,12 +105,13 @@ export function parseFinetuneFlags(args: string[]): FinetuneFlags {
   for (const name of [...RECIPE_FLAGS, ...Object.keys(ALIASES)]) options[name] = { type: 'string' };
   let values: Record<string, string | boolean | undefined>;
   try {
-    values = parseArgs({ args, options, allowPositionals: false, strict: true }).values as typeof values;
+    values = parseArgs({ args, options, allowPositionals: false, strict: true }).values;
   } catch (error) {
     throw new AppError('recipe/invalid', error instanceof Error ? error.message : String(error), {}, error);
   }
   const text = (name: keyof typeof OTHER_FLAGS): string | null => (typeof values[name] === 'string' ? values[name] : null);
-  const isTrue = (name: keyof typeof OTHER_FLAGS): boolean => values[name] === true || (typeof values[name] === 'string' && parseBoolean(name, values[name]));
+  const isTrue = (name: keyof typeof OTHER_FLAGS): boolean =>
+    values[name] === true || (typeof values[name] === 'string' && parseBoolean(name, values[name]));
   const required = (name: 'model_name_or_path' | 'data_files', short: string): string => {
     const value = text(name);
     if (value === null || value === '') throw refuse(name, 'nothing', `a path (or ${short})`);
@@ -149,7 +150,9 @@ function checkNames(values: Record<string, string | boolean | undefined>): void 
 
 function mappingOf(values: Record<string, string | boolean | undefined>): Partial<Recipe> {
   const { text_template: template, text_field: column, use_chat_template: isChat, completion_only_loss: completionOnly } = values;
-  const given = [typeof template === 'string', typeof column === 'string', isChat === true, typeof completionOnly === 'string'].filter(Boolean);
+  const given = [typeof template === 'string', typeof column === 'string', isChat === true, typeof completionOnly === 'string'].filter(
+    Boolean,
+  );
   if (given.length > 1) {
     throw refuse('text_template', 'more than one of text_template, text_field, use_chat_template, completion_only_loss', 'one of them');
   }

@@ -15,7 +15,10 @@ async function main(args: string[]): Promise<void> {
     return;
   }
   if (command !== 'finetune') {
-    throw new AppError('recipe/invalid', `the command ${JSON.stringify(command)} was found, finetune was expected`, { found: command, expected: 'finetune' });
+    throw new AppError('recipe/invalid', `the command ${JSON.stringify(command)} was found, finetune was expected`, {
+      found: command,
+      expected: 'finetune',
+    });
   }
   if (rest.includes('--help') || rest.includes('-h')) {
     process.stdout.write(FINETUNE_HELP);
@@ -29,7 +32,9 @@ main(process.argv.slice(2)).then(
   () => process.exit(0),
   (error: unknown) => {
     const isOurs = error instanceof AppError && error.code !== 'internal';
-    process.stderr.write(`\nloratory: ${isOurs ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(
+      `\nloratory: ${isOurs ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     process.exit(error instanceof AppError && error.code === 'run/cancelled' ? 130 : 1);
   },
 );

@@ -21,10 +21,10 @@ export class ProgressLine {
   readonly #what: string;
   readonly #unit: string;
   readonly #meter = new RateMeter();
-  readonly #isTerminal = process.stderr.isTTY === true;
+  readonly #isTerminal = process.stderr.isTTY;
   #shownAt = -Infinity;
 
-  constructor(what: string, unit: 'bytes' | string) {
+  constructor(what: string, unit: string) {
     this.#what = what;
     this.#unit = unit;
   }
@@ -36,7 +36,12 @@ export class ProgressLine {
     this.#shownAt = now;
     const amount = (value: number) => (this.#unit === 'bytes' ? formatBytes(value) : `${Math.round(value * 100) / 100}`);
     const unit = this.#unit === 'bytes' ? '' : ` ${this.#unit}`;
-    const line = [`${this.#what}: ${amount(done)} of ${amount(total)}${unit}`, perSecond > 0 ? `${amount(perSecond)}${unit}/s` : '', formatSeconds(secondsLeft), more];
+    const line = [
+      `${this.#what}: ${amount(done)} of ${amount(total)}${unit}`,
+      perSecond > 0 ? `${amount(perSecond)}${unit}/s` : '',
+      formatSeconds(secondsLeft),
+      more,
+    ];
     const text = line.filter(Boolean).join(', ');
     process.stderr.write(this.#isTerminal ? `\r\u001b[K${text}${done >= total ? '\n' : ''}` : `${text}\n`);
   }

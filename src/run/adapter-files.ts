@@ -42,17 +42,32 @@ function linearShapes(model: Model): LinearShapes {
  * The numbers and the settings of a PEFT folder: r, alpha, dropout and targets hold for the run that goes on from it.
  * @throws AppError `model/missing-file`, `format/*`, `model/unsupported` for what a run cannot go on from.
  */
-export async function readAdapterFolder(model: Model, files: ReadonlyMap<string, ByteSource>): Promise<{ options: LoraOptions; values: Float32Array }> {
+export async function readAdapterFolder(
+  model: Model,
+  files: ReadonlyMap<string, ByteSource>,
+): Promise<{ options: LoraOptions; values: Float32Array }> {
   const find = (name: string): ByteSource => {
     const source = files.get(name);
     if (source) return source;
-    throw new AppError('model/missing-file', `${name}: an adapter folder has adapter_config.json and adapter_model.safetensors; ${name} was expected`, { file: name });
+    throw new AppError(
+      'model/missing-file',
+      `${name}: an adapter folder has adapter_config.json and adapter_model.safetensors; ${name} was expected`,
+      { file: name },
+    );
   };
-  const { config, modules } = await readPeftAdapter(await readText(find('adapter_config.json'), 2 ** 20), find('adapter_model.safetensors'), linearShapes(model));
+  const { config, modules } = await readPeftAdapter(
+    await readText(find('adapter_config.json'), 2 ** 20),
+    find('adapter_model.safetensors'),
+    linearShapes(model),
+  );
   if (config.useRslora || Object.keys(config.rankPattern).length > 0 || Object.keys(config.alphaPattern).length > 0) {
-    throw new AppError('model/unsupported', 'adapter_config.json: use_rslora, rank_pattern or alpha_pattern was found; a run goes on from plain LoRA alone', {
-      file: 'adapter_config.json',
-    });
+    throw new AppError(
+      'model/unsupported',
+      'adapter_config.json: use_rslora, rank_pattern or alpha_pattern was found; a run goes on from plain LoRA alone',
+      {
+        file: 'adapter_config.json',
+      },
+    );
   }
   const lastParts = [...new Set(modules.map(({ module }) => module.slice(module.lastIndexOf('.') + 1)))];
   const options: LoraOptions = { r: config.r, loraAlpha: config.loraAlpha, loraDropout: config.loraDropout, targetModules: lastParts };

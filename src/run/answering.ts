@@ -56,7 +56,14 @@ export class Answering {
   }
 
   /** Lets the base answer once, since it does not change, and gives its memory back. */
-  static async create(gpu: Gpu, queue: SubmitQueue, plan: AnsweringPlan, tokenizer: Tokenizer, onProgress: (done: number) => void, signal: AbortSignal): Promise<Answering> {
+  static async create(
+    gpu: Gpu,
+    queue: SubmitQueue,
+    plan: AnsweringPlan,
+    tokenizer: Tokenizer,
+    onProgress: (done: number) => void,
+    signal: AbortSignal,
+  ): Promise<Answering> {
     const generator = await Generator.create(gpu, queue, plan.base);
     let base: string[];
     try {
@@ -85,13 +92,19 @@ export class Answering {
 
   #report(tuned: readonly string[]): Answered[] {
     return this.plan.rows.map(({ row, promptText, expected }, i) => {
-      const [b, t] = [this.#base[i] as string, tuned[i] as string];
+      const [b, t] = [this.#base[i], tuned[i]];
       return { row, promptText, expected, base: b, tuned: t, isBaseExact: exactMatch(b, expected), isTunedExact: exactMatch(t, expected) };
     });
   }
 }
 
-async function answer(generator: Generator, plan: AnsweringPlan, tokenizer: Tokenizer, onProgress: (done: number) => void, signal: AbortSignal): Promise<string[]> {
+async function answer(
+  generator: Generator,
+  plan: AnsweringPlan,
+  tokenizer: Tokenizer,
+  onProgress: (done: number) => void,
+  signal: AbortSignal,
+): Promise<string[]> {
   const { rows, maxNewTokens } = plan;
   const texts: string[] = [];
   const { slots } = generator.plan.options;

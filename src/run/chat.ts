@@ -54,7 +54,12 @@ export class Chat {
             prompt,
             maxNewTokens: params.maxNewTokens,
             stopIds: this.#tokenizer.eosIds,
-            ...(isGreedy ? {} : { choose: (logits: Float32Array) => sampleToken(logits, { temperature: params.temperature, topK: params.topK, topP: params.topP }, random) }),
+            ...(isGreedy
+              ? {}
+              : {
+                  choose: (logits: Float32Array) =>
+                    sampleToken(logits, { temperature: params.temperature, topK: params.topK, topP: params.topP }, random),
+                }),
             onToken: (token) => {
               tokens.push(token);
               const text = this.#text(tokens);
@@ -104,7 +109,10 @@ export class Chat {
   #tunedGenerator({ plan }: Training): Promise<Generator> {
     if (this.#tuned?.layout !== plan.layout) {
       void this.#tuned?.generator.then((generator) => generator.destroy());
-      this.#tuned = { layout: plan.layout, generator: Generator.create(this.#gpu, this.#queue, planGenerator(this.#gpu, this.#model, plan.layout, this.#options())) };
+      this.#tuned = {
+        layout: plan.layout,
+        generator: Generator.create(this.#gpu, this.#queue, planGenerator(this.#gpu, this.#model, plan.layout, this.#options())),
+      };
     }
     return this.#tuned.generator;
   }

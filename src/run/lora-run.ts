@@ -35,8 +35,15 @@ function loraOptions(model: Model, recipe: Recipe): LoraOptions {
  * Plans a run over rows of these lengths; allocates nothing.
  * @throws AppError `recipe/invalid`, `gpu/limit`, `data/no-rows`.
  */
-export function planRun(model: Model, recipe: Recipe, rowLengths: ArrayLike<number>, gpu: Gpu, options: { recompute?: boolean } = {}): RunPlan {
-  if (rowLengths.length === 0) throw new AppError('data/no-rows', 'no rows are left to train on, at least one was expected', { found: 0, expected: 1 });
+export function planRun(
+  model: Model,
+  recipe: Recipe,
+  rowLengths: ArrayLike<number>,
+  gpu: Gpu,
+  options: { recompute?: boolean } = {},
+): RunPlan {
+  if (rowLengths.length === 0)
+    throw new AppError('data/no-rows', 'no rows are left to train on, at least one was expected', { found: 0, expected: 1 });
   const layout = layoutLora(model, loraOptions(model, recipe));
   const capacities = chooseCapacities(rowLengths, recipe.per_device_train_batch_size);
   const training = planTraining(
@@ -67,7 +74,13 @@ export class LoraRun {
   }
 
   /** Allocates everything; the adapter starts as PEFT's does, or as `adapter` (in the layout's order). */
-  static async create(gpu: Gpu, queue: SubmitQueue, plan: RunPlan, sequences: readonly Sequence[], adapter?: Float32Array): Promise<LoraRun> {
+  static async create(
+    gpu: Gpu,
+    queue: SubmitQueue,
+    plan: RunPlan,
+    sequences: readonly Sequence[],
+    adapter?: Float32Array,
+  ): Promise<LoraRun> {
     const training = await Training.create(gpu, queue, plan.training);
     training.writeState({ adapter: adapter ?? initialLora(plan.layout, plan.recipe.seed) });
     return new LoraRun(plan, training, sequences);
@@ -87,7 +100,12 @@ export class LoraRun {
       order: new RowOrder(this.#sequences.length, recipe.train_sampling_strategy, recipe.seed),
       rowsPerStep: steps.rowsPerStep,
       totalSteps: steps.totalSteps,
-      schedule: { type: recipe.lr_scheduler_type, warmupSteps: steps.warmupSteps, totalSteps: steps.totalSteps, peak: recipe.learning_rate },
+      schedule: {
+        type: recipe.lr_scheduler_type,
+        warmupSteps: steps.warmupSteps,
+        totalSteps: steps.totalSteps,
+        peak: recipe.learning_rate,
+      },
       seed: recipe.seed,
       control: this.control,
       ...hooks,

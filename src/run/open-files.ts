@@ -13,7 +13,10 @@ function ggufOf(files: ReadonlyMap<string, ByteSource>): ByteSource | null {
   const found = [...files].filter(([path]) => path.toLowerCase().endsWith('.gguf'));
   if (found.length > 1) {
     const names = found.map(([path]) => path).join(', ');
-    throw new AppError('model/invalid', `${names}: ${found.length} GGUF files were found, one was expected`, { found: found.length, expected: 1 });
+    throw new AppError('model/invalid', `${names}: ${found.length} GGUF files were found, one was expected`, {
+      found: found.length,
+      expected: 1,
+    });
   }
   return found[0]?.[1] ?? null;
 }

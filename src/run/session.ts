@@ -111,7 +111,12 @@ export class Session {
     const gpu = await this.#device();
     this.#closeRun();
     const sequences = unpackRows(params.rows);
-    const runPlan = planRun(model, params.recipe, sequences.map(({ tokens }) => tokens.length), gpu);
+    const runPlan = planRun(
+      model,
+      params.recipe,
+      sequences.map(({ tokens }) => tokens.length),
+      gpu,
+    );
     const answeringPlan = params.heldOut.length > 0 ? planAnswering(gpu, model, runPlan.layout, params.heldOut, tokenizer) : null;
     this.#state({ kind: 'preparing', what: 'memory and kernels' });
     let run: LoraRun;
@@ -179,9 +184,10 @@ export class Session {
     const active = this.#active;
     if (!active) throw new AppError('run/no-adapter', 'no adapter has been trained on this model yet');
     const files = adapterFiles(active.run.plan.layout, await active.run.training.readAdapter(), name);
-    const bytes = Object.entries(files).map(
-      ([path, content]: [string, string | Uint8Array]): NamedBytes => ({ path, bytes: typeof content === 'string' ? new TextEncoder().encode(content) : content }),
-    );
+    const bytes = Object.entries(files).map(([path, content]: [string, string | Uint8Array]): NamedBytes => ({
+      path,
+      bytes: typeof content === 'string' ? new TextEncoder().encode(content) : content,
+    }));
     return { files: bytes, step: active.run.step };
   }
 
@@ -197,7 +203,14 @@ export class Session {
       const total = answeringPlan.rows.length;
       const onProgress = (done: number) => this.#state({ kind: 'answering', step: 0, steps: totalSteps, done, total });
       onProgress(0);
-      active.answering = await Answering.create(await this.#device(), this.#submits(), answeringPlan, this.#requireModel().tokenizer, onProgress, abort.signal);
+      active.answering = await Answering.create(
+        await this.#device(),
+        this.#submits(),
+        answeringPlan,
+        this.#requireModel().tokenizer,
+        onProgress,
+        abort.signal,
+      );
       this.#emit('answers', reportOf(0, active.answering.atStart()));
     }
     const answer = async (step: number) => {
@@ -337,7 +350,7 @@ function reportOf(step: number, answers: Answered[]): AnswerReport {
 
 function unpackRows({ tokens, lossMask, offsets }: PackedRows): Sequence[] {
   return Array.from({ length: offsets.length - 1 }, (_, i) => {
-    const [start, end] = [offsets[i] as number, offsets[i + 1] as number];
+    const [start, end] = [offsets[i], offsets[i + 1]];
     return { tokens: tokens.subarray(start, end), lossMask: lossMask.subarray(start, end) };
   });
 }

@@ -50,7 +50,7 @@ export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
     vendor,
     architecture,
     description,
-    isSoftware: adapter.info.isFallbackAdapter === true || SOFTWARE.test(words),
+    isSoftware: adapter.info.isFallbackAdapter || SOFTWARE.test(words),
     features: [...adapter.features].sort(),
   };
 }
@@ -115,17 +115,19 @@ export class Gpu {
   async checked<T>(what: string, make: () => T | Promise<T>): Promise<T> {
     this.device.pushErrorScope('out-of-memory');
     this.device.pushErrorScope('validation');
-    let result: T;
+    let result: { value: T } | { error: unknown };
     try {
-      result = await make();
-    } finally {
-      const validation = this.device.popErrorScope();
-      const memory = this.device.popErrorScope();
-      const [invalid, full] = await Promise.all([validation, memory]);
-      if (full) throw new AppError('gpu/out-of-memory', `${what}: the device has no memory left (${full.message})`);
-      if (invalid) throw new AppError('gpu/validation', `${what}: ${invalid.message}`);
+      result = { value: await make() };
+    } catch (error) {
+      result = { error };
     }
-    return result;
+    const validation = this.device.popErrorScope();
+    const memory = this.device.popErrorScope();
+    const [invalid, full] = await Promise.all([validation, memory]);
+    if (full) throw new AppError('gpu/out-of-memory', `${what}: the device has no memory left (${full.message})`);
+    if (invalid) throw new AppError('gpu/validation', `${what}: ${invalid.message}`);
+    if ('error' in result) throw result.error;
+    return result.value;
   }
 
   createBindGroup(descriptor: GPUBindGroupDescriptor): GPUBindGroup {

@@ -25,7 +25,9 @@ describe('defineKernel', () => {
   it('refuses to write what is declared read, and parameters without a uniform', () => {
     expect(() => defineKernel({ name: 'k', source: SOURCE, writes: ['weights'], grid: () => [1, 1, 1] })).toThrow(/weights is written/);
     expect(() => defineKernel({ name: 'k', source: 'struct Params { a: u32 }', writes: [], grid: () => [1, 1, 1] })).toThrow(/go together/);
-    expect(() => defineKernel({ name: 'k', source: SOURCE.replace('rows: u32', 'rows: vec3<u32>'), writes: [], grid: () => [1, 1, 1] })).toThrow(/only u32/);
+    expect(() =>
+      defineKernel({ name: 'k', source: SOURCE.replace('rows: u32', 'rows: vec3<u32>'), writes: [], grid: () => [1, 1, 1] }),
+    ).toThrow(/only u32/);
   });
 
   it('packs parameters in the order of the struct and refuses other names', () => {

@@ -28,7 +28,7 @@ export interface Kernel {
   readonly writes: ReadonlySet<string>;
   readonly overrides: Readonly<Record<string, number>>;
   /** Workgroups for these parameters and overrides. */
-  grid(params: Params, overrides: Readonly<Record<string, number>>): Grid;
+  readonly grid: (params: Params, overrides: Readonly<Record<string, number>>) => Grid;
 }
 
 export interface KernelDescription {
@@ -39,7 +39,7 @@ export interface KernelDescription {
   include?: string[];
   writes: string[];
   overrides?: Record<string, number>;
-  grid(params: Params, overrides: Readonly<Record<string, number>>): Grid;
+  readonly grid: (params: Params, overrides: Readonly<Record<string, number>>) => Grid;
 }
 
 const BINDING = /@group\(0\)\s*@binding\((\d+)\)\s*var<(uniform|storage)(?:,\s*(read|read_write))?>\s*(\w+)\s*:/g;
@@ -56,7 +56,7 @@ function parseParams(name: string, source: string): KernelParam[] {
   return fields.map((field) => {
     const match = /^(\w+)\s*:\s*(u32|i32|f32)$/.exec(field);
     invariant(match, `kernel ${name}: Params may hold only u32, i32 and f32 fields, found "${field}"`);
-    return { name: match[1] as string, type: match[2] as KernelParam['type'] };
+    return { name: match[1], type: match[2] as KernelParam['type'] };
   });
 }
 
@@ -70,7 +70,7 @@ export function defineKernel(description: KernelDescription): Kernel {
       invariant(index === '0', `kernel ${name}: the uniform is binding 0`);
       hasParams = true;
     } else {
-      bindings.push({ name: variable as string, index: Number(index), access: (access ?? 'read') as Access });
+      bindings.push({ name: variable, index: Number(index), access: (access ?? 'read') as Access });
     }
   }
   invariant(bindings.length <= MAX_STORAGE_BUFFERS, `kernel ${name}: ${bindings.length} storage buffers, at most ${MAX_STORAGE_BUFFERS}`);
@@ -97,7 +97,7 @@ export function packParams(kernel: Kernel, params: Params, into: DataView, offse
     `kernel ${kernel.name}: parameters ${kernel.params.map((p) => p.name).join()} were expected, ${names.join()} were given`,
   );
   for (const [i, { name, type }] of kernel.params.entries()) {
-    const value = params[name] as number;
+    const value = params[name];
     if (type === 'f32') into.setFloat32(offset + 4 * i, value, true);
     else if (type === 'i32') into.setInt32(offset + 4 * i, value, true);
     else into.setUint32(offset + 4 * i, value, true);

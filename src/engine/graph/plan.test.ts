@@ -32,8 +32,9 @@ describe('planArena', () => {
     for (let round = 0; round < 50; round++) {
       const r = new Recorder(LIMITS);
       const tensors = [copyTo(r, input(), r.tensor('t0', [1 + random.below(3000)]))];
-      for (let i = 1; i < 60; i++) tensors.push(copyTo(r, tensors[random.below(tensors.length)]!, r.tensor(`t${i}`, [1 + random.below(3000)])));
-      for (let i = 0; i < 5; i++) r.output(tensors[random.below(tensors.length)]!);
+      for (let i = 1; i < 60; i++)
+        tensors.push(copyTo(r, tensors[random.below(tensors.length)], r.tensor(`t${i}`, [1 + random.below(3000)])));
+      for (let i = 0; i < 5; i++) r.output(tensors[random.below(tensors.length)]);
       const plan = planArena(r, LIMITS);
       const life = new Map<Tensor, [number, number]>();
       for (const [at, { bindings }] of plan.dispatches.entries()) {
@@ -44,7 +45,7 @@ describe('planArena', () => {
       expect(placed.length).toBeGreaterThan(0);
       for (const a of placed) {
         expect(a.offset % 256).toBe(0);
-        expect(a.offset + a.tensor.sizeBytes).toBeLessThanOrEqual(plan.arenas[a.arena]!);
+        expect(a.offset + a.tensor.sizeBytes).toBeLessThanOrEqual(plan.arenas[a.arena]);
         for (const b of placed) {
           if (a === b || a.arena !== b.arena || a.first > b.last || b.first > a.last) continue;
           expect(a.offset + a.tensor.sizeBytes <= b.offset || b.offset + b.tensor.sizeBytes <= a.offset).toBe(true);
@@ -76,7 +77,7 @@ describe('planArena', () => {
     copyTo(r, used, r.tensor('dead', [8]));
     const kept = regionTensor('kept', [8], region('kept', 'scratch', 32));
     copyTo(r, used, kept);
-    expect(liveDispatches(r.dispatches, r.outputs).map(({ bindings }) => bindings[1]!.tensor.name)).toEqual(['used', 'kept']);
+    expect(liveDispatches(r.dispatches, r.outputs).map(({ bindings }) => bindings[1].tensor.name)).toEqual(['used', 'kept']);
   });
 
   it('says which tensor was read before it was written', () => {
@@ -131,7 +132,7 @@ describe('Recorder', () => {
     r.backward();
     const last = r.dispatches.at(-1)!;
     expect(last.kernel.name).toBe('add');
-    expect(last.bindings[2]!.tensor).not.toBe(seed);
+    expect(last.bindings[2].tensor).not.toBe(seed);
   });
 
   it('runs a recomputed segment again and reads the copies', () => {
@@ -147,17 +148,17 @@ describe('Recorder', () => {
     r.root([y], () => r.contribute(y, { tensor: seed, owned: false }));
     r.backward(() => true);
     const [again, , gradient] = r.dispatches.slice(r.firstBackward);
-    expect(again!.bindings[1]!.tensor.name).toBe('block.inner.again');
-    expect(gradient!.bindings[0]!.tensor).toBe(again!.bindings[1]!.tensor);
+    expect(again.bindings[1].tensor.name).toBe('block.inner.again');
+    expect(gradient.bindings[0].tensor).toBe(again.bindings[1].tensor);
   });
 
   it('splits rows so that every operand fits a binding and starts on its alignment', () => {
     const r = new Recorder({ ...LIMITS, maxBindingBytes: 65536 });
     const blocks = r.rowBlocks(5000, 48, 20);
-    expect(blocks[0]![0]).toBe(0);
+    expect(blocks[0][0]).toBe(0);
     expect(blocks.at(-1)![1]).toBe(5000);
     for (const [i, [start, end]] of blocks.entries()) {
-      if (i > 0) expect(start).toBe(blocks[i - 1]![1]);
+      if (i > 0) expect(start).toBe(blocks[i - 1][1]);
       expect((end - start) * 48).toBeLessThanOrEqual(65536);
       expect((start * 48) % 256).toBe(0);
       expect((start * 20) % 256).toBe(0);

@@ -93,7 +93,7 @@ export class Program {
         entries.push({ binding: 0, resource: { buffer: uniforms.buffer, offset: (slots[i] ?? 0) * UNIFORM_SLOT, size: UNIFORM_SLOT } });
       }
       const bindGroup = gpu.createBindGroup({ label: dispatch.label, layout: gpu.layoutOf(dispatch.kernel), entries });
-      return { pipeline: pipelines[i] as GPUComputePipeline, bindGroup, dispatch };
+      return { pipeline: pipelines[i], bindGroup, dispatch };
     });
     return new Program(plan, arena, commands, uniforms);
   }
@@ -114,7 +114,7 @@ export class Program {
   /** Encodes the needed dispatches of `[start, end)`. */
   encode(pass: GPUComputePassEncoder, start: number, end: number, lossRows: number): void {
     for (let i = start; i < end; i++) {
-      const { pipeline, bindGroup, dispatch } = this.#commands[i] as Command;
+      const { pipeline, bindGroup, dispatch } = this.#commands[i];
       if (lossRows <= dispatch.minLossRows) continue;
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, bindGroup);

@@ -11,7 +11,7 @@ const add = defineKernel({ name: 'add', source: addSource, writes: ['out'], grid
 const addIntoKernel = defineKernel({ name: 'add-into', source: addIntoSource, writes: ['out'], grid });
 
 function blocks(r: Recorder, out: Tensor): [number, number, number][] {
-  const rows = out.shape[0] as number;
+  const rows = out.shape[0];
   const rowBytes = out.sizeBytes / rows;
   invariant(rowBytes % 16 === 0, `${out.name}: rows of ${rowBytes} bytes are not whole vectors of four`);
   return r.rowBlocks(rows, rowBytes).map(([start, end]) => [start, end, ((end - start) * rowBytes) / 16]);

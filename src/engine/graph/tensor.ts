@@ -72,7 +72,7 @@ export function whole(tensor: Tensor): View {
 
 /** Rows `[start, end)` of the first axis. */
 export function rowsOf(tensor: Tensor, start: number, end: number): View {
-  const rows = tensor.shape[0] as number;
+  const rows = tensor.shape[0];
   invariant(start >= 0 && end > start && end <= rows, `rows ${start} to ${end} of ${tensor.name}, which has ${rows}`);
   const rowBytes = tensor.sizeBytes / rows;
   return { tensor, offset: start * rowBytes, sizeBytes: (end - start) * rowBytes };

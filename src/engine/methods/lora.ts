@@ -116,7 +116,10 @@ export function toPeftTensors(layout: LoraLayout, values: Float32Array): NamedTe
 }
 
 /** The opposite. @throws AppError `model/invalid` naming a tensor that is missing or of another shape. */
-export function fromPeftTensors(layout: LoraLayout, tensors: ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>): Float32Array {
+export function fromPeftTensors(
+  layout: LoraLayout,
+  tensors: ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>,
+): Float32Array {
   const { r } = layout.options;
   const values = new Float32Array(layout.sizeBytes / 4);
   const find = (name: string, rows: number, columns: number) => {

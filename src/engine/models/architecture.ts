@@ -107,16 +107,25 @@ export class ConfigReader {
   onlySupported(field: string, values: readonly unknown[]): void {
     const value = this.#raw[field];
     if (value === undefined || value === null || values.includes(value)) return;
-    throw new AppError('model/unsupported', `${this.#file}: ${field} is ${JSON.stringify(value)}; supported: ${values.map((v) => JSON.stringify(v)).join(', ')}`, {
-      file: this.#file,
-      field,
-      found: JSON.stringify(value),
-      expected: values.map((v) => JSON.stringify(v)).join(', '),
-    });
+    throw new AppError(
+      'model/unsupported',
+      `${this.#file}: ${field} is ${JSON.stringify(value)}; supported: ${values.map((v) => JSON.stringify(v)).join(', ')}`,
+      {
+        file: this.#file,
+        field,
+        found: JSON.stringify(value),
+        expected: values.map((v) => JSON.stringify(v)).join(', '),
+      },
+    );
   }
 
   #invalid(field: string, value: unknown, expected: string): AppError {
     const found = JSON.stringify(value) ?? 'nothing';
-    return new AppError('model/invalid', `${this.#file}: ${field} is ${found}, ${expected} was expected`, { file: this.#file, field, found, expected });
+    return new AppError('model/invalid', `${this.#file}: ${field} is ${found}, ${expected} was expected`, {
+      file: this.#file,
+      field,
+      found,
+      expected,
+    });
   }
 }

@@ -54,7 +54,10 @@ function layerMatrices(c: ModelConfig, layer: number) {
 
 /** The norms, and the biases of linears where the model has them. */
 function layerVectors(c: ModelConfig, layer: number) {
-  const norms = ['input_layernorm', 'post_attention_layernorm'].map((name) => ({ name: `model.layers.${layer}.${name}.weight`, size: c.hiddenSize }));
+  const norms = ['input_layernorm', 'post_attention_layernorm'].map((name) => ({
+    name: `model.layers.${layer}.${name}.weight`,
+    size: c.hiddenSize,
+  }));
   const biases = layerMatrices(c, layer)
     .filter(({ name }) => (name.includes('.self_attn.') ? c.attentionBias : c.mlpBias))
     .map(({ name, rows }) => ({ name: name.replace(/weight$/, 'bias'), size: rows }));
@@ -65,9 +68,17 @@ const layersOf = (c: ModelConfig) => Array.from({ length: c.layers }, (_, layer)
 
 function block(r: Recorder, f: Forward, layer: number, x: Tensor): Tensor {
   const at = `model.layers.${layer}`;
-  const attended = add(r, x, r.scope('self_attn', () => selfAttention(r, f, layer, rmsnorm(r, x, f.vector(`${at}.input_layernorm.weight`), f.config.normEpsilon))));
+  const attended = add(
+    r,
+    x,
+    r.scope('self_attn', () => selfAttention(r, f, layer, rmsnorm(r, x, f.vector(`${at}.input_layernorm.weight`), f.config.normEpsilon))),
+  );
   const normed = rmsnorm(r, attended, f.vector(`${at}.post_attention_layernorm.weight`), f.config.normEpsilon);
-  return add(r, attended, r.scope('mlp', () => mlp(r, f, `${at}.mlp`, normed)));
+  return add(
+    r,
+    attended,
+    r.scope('mlp', () => mlp(r, f, `${at}.mlp`, normed)),
+  );
 }
 
 function selfAttention(r: Recorder, f: Forward, layer: number, x: Tensor): Tensor {
@@ -94,10 +105,7 @@ export const llama: Architecture = {
     ...layersOf(c).flatMap((layer) => layerMatrices(c, layer)),
     ...(c.tiedEmbeddings ? [] : [{ name: 'lm_head.weight', rows: c.vocabSize, columns: c.hiddenSize, isLinear: false }]),
   ],
-  vectors: (c) => [
-    ...layersOf(c).flatMap((layer) => layerVectors(c, layer)),
-    { name: 'model.norm.weight', size: c.hiddenSize },
-  ],
+  vectors: (c) => [...layersOf(c).flatMap((layer) => layerVectors(c, layer)), { name: 'model.norm.weight', size: c.hiddenSize }],
   headName: (c) => (c.tiedEmbeddings ? EMBEDDING : 'lm_head.weight'),
   record: (r, f) => {
     let x = embedding(r, f.tokens, f.matrix(EMBEDDING), f.count);

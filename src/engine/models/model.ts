@@ -46,15 +46,23 @@ export function architectureOf(file: string, raw: Record<string, unknown>): Arch
 function tensorOf(checkpoint: Checkpoint, name: string, shape: number[]): WeightTensor {
   const tensor = checkpoint.tensors.get(name);
   if (!tensor) {
-    throw new AppError('model/invalid', `${checkpoint.file}: tensor ${name} is missing`, { file: checkpoint.file, tensor: name, expected: `[${shape.join(', ')}]` });
-  }
-  if (tensor.shape.length !== shape.length || tensor.shape.some((size, i) => size !== shape[i])) {
-    throw new AppError('model/invalid', `${checkpoint.file}: tensor ${name} is [${tensor.shape.join(', ')}], [${shape.join(', ')}] was expected`, {
+    throw new AppError('model/invalid', `${checkpoint.file}: tensor ${name} is missing`, {
       file: checkpoint.file,
       tensor: name,
-      found: `[${tensor.shape.join(', ')}]`,
       expected: `[${shape.join(', ')}]`,
     });
+  }
+  if (tensor.shape.length !== shape.length || tensor.shape.some((size, i) => size !== shape[i])) {
+    throw new AppError(
+      'model/invalid',
+      `${checkpoint.file}: tensor ${name} is [${tensor.shape.join(', ')}], [${shape.join(', ')}] was expected`,
+      {
+        file: checkpoint.file,
+        tensor: name,
+        found: `[${tensor.shape.join(', ')}]`,
+        expected: `[${shape.join(', ')}]`,
+      },
+    );
   }
   return tensor;
 }
@@ -104,7 +112,13 @@ export class ResidentModel {
    * Allocates every weight under an out-of-memory scope, then copies the checkpoint in pieces of at most 32 MiB.
    * @throws AppError `gpu/out-of-memory`, `run/cancelled`; what was allocated is given back.
    */
-  static async upload(gpu: Gpu, checkpoint: Checkpoint, model: Model, onProgress: (progress: UploadProgress) => void = () => {}, signal?: AbortSignal): Promise<ResidentModel> {
+  static async upload(
+    gpu: Gpu,
+    checkpoint: Checkpoint,
+    model: Model,
+    onProgress: (progress: UploadProgress) => void = () => {},
+    signal?: AbortSignal,
+  ): Promise<ResidentModel> {
     const buffers: OwnedBuffer[] = [];
     const allocate = (place: Region) => {
       const buffer = gpu.createBuffer('weights', place.name, place.sizeBytes, USAGE.storage | USAGE.copyDst | USAGE.copySrc);
@@ -149,7 +163,14 @@ function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new AppError('run/cancelled', 'opening the model was cancelled');
 }
 
-async function uploadShard(gpu: Gpu, tensor: WeightTensor, matrix: WeightMatrix, shard: WeightShard, report: (bytes: number) => void, signal?: AbortSignal): Promise<void> {
+async function uploadShard(
+  gpu: Gpu,
+  tensor: WeightTensor,
+  matrix: WeightMatrix,
+  shard: WeightShard,
+  report: (bytes: number) => void,
+  signal?: AbortSignal,
+): Promise<void> {
   // Whole words of every plane at every piece's edge: 64 rows, as shards have.
   const step = Math.max(64, Math.floor(PIECE_BYTES / rowBytes(tensor.type, tensor.shape) / 64) * 64);
   for (let start = shard.start; start < shard.end; start += step) {
@@ -178,7 +199,10 @@ function padded(bytes: Uint8Array): Uint8Array {
 
 /** The constant cosine and sine table for positions up to `positions`, and its region. */
 export function describeRopeTable(config: ModelConfig, positions: number): { table: Tensor; values: Float32Array } {
-  const values = ropeTable({ theta: config.rope.theta, headSize: config.headSize, scaling: config.rope.scaling, factors: config.rope.factors }, positions);
+  const values = ropeTable(
+    { theta: config.rope.theta, headSize: config.headSize, scaling: config.rope.scaling, factors: config.rope.factors },
+    positions,
+  );
   const place = region('rope table', 'weights', values.byteLength);
   return { table: regionTensor('rope table', [positions, config.headSize], place), values };
 }

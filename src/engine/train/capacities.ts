@@ -12,8 +12,8 @@ export function chooseCapacities(lengths: ArrayLike<number>, rows: number, limit
   let longest = 1;
   let total = 0;
   for (let i = 0; i < lengths.length; i++) {
-    longest = Math.max(longest, lengths[i] as number);
-    total += lengths[i] as number;
+    longest = Math.max(longest, lengths[i]);
+    total += lengths[i];
   }
   const mean = total / Math.max(1, lengths.length);
   const wanted = Math.min(limitTokens, rows * Math.min(longest, mean * 1.2));

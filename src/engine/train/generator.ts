@@ -82,7 +82,8 @@ export function planGenerator(gpu: Gpu, model: Model, layout: LoraLayout | null,
 
   const record = (count: number): Pass => {
     const place = region(`generation batch of ${count}`, 'batch', (ARRAYS.length - 1) * arrayBytes(count) + arrayBytes(options.slots));
-    const array = (name: ArrayName) => regionTensor(name, [name === 'lastRows' ? options.slots : count], place, ARRAYS.indexOf(name) * arrayBytes(count));
+    const array = (name: ArrayName) =>
+      regionTensor(name, [name === 'lastRows' ? options.slots : count], place, ARRAYS.indexOf(name) * arrayBytes(count));
     const pairs = adapter ? loraPairs(adapter.layout, adapter.region, null, array('tokens')) : new Map();
     const ranges = { rangeStart: array('rangeStart'), rangeEnd: array('rangeEnd') };
     const cacheRows = array('cacheRows');
@@ -95,8 +96,8 @@ export function planGenerator(gpu: Gpu, model: Model, layout: LoraLayout | null,
       positions: array('positions'),
       ropeTable: rope.table,
       attend: (recorder, layer, q, k, v) => {
-        const keys = cacheTensors[2 * layer] as Tensor;
-        const values = cacheTensors[2 * layer + 1] as Tensor;
+        const keys = cacheTensors[2 * layer];
+        const values = cacheTensors[2 * layer + 1];
         cacheWrite(recorder, k, cacheRows, keys);
         cacheWrite(recorder, v, cacheRows, values);
         return attention(recorder, q, keys, values, ranges, shape);
@@ -148,7 +149,12 @@ export class Generator {
   readonly #staging: GPUBuffer;
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(gpu: Gpu, queue: SubmitQueue, plan: GeneratorPlan, parts: { owned: OwnedBuffer[]; arena: Arena; programs: { prefill: Program; decode: Program }; staging: GPUBuffer }) {
+  private constructor(
+    gpu: Gpu,
+    queue: SubmitQueue,
+    plan: GeneratorPlan,
+    parts: { owned: OwnedBuffer[]; arena: Arena; programs: { prefill: Program; decode: Program }; staging: GPUBuffer },
+  ) {
     this.#gpu = gpu;
     this.#queue = queue;
     this.plan = plan;
@@ -165,7 +171,13 @@ export class Generator {
     const arena = new Arena(gpu, [passes.prefill.plan, passes.decode.plan], 'generation');
     try {
       return await gpu.checked('generation', async () => {
-        const places = [plan.ropeTable, passes.prefill.place, passes.decode.place, ...plan.cache, ...(plan.adapter ? [plan.adapter.region] : [])];
+        const places = [
+          plan.ropeTable,
+          passes.prefill.place,
+          passes.decode.place,
+          ...plan.cache,
+          ...(plan.adapter ? [plan.adapter.region] : []),
+        ];
         for (const place of places) {
           const buffer = gpu.createBuffer(place.purpose, place.name, place.sizeBytes, USAGE.storage | USAGE.copyDst);
           place.buffer = buffer.buffer;
@@ -211,7 +223,10 @@ export class Generator {
     for (const { prompt } of requests) {
       if (prompt.length === 0) throw new AppError('data/invalid', 'a prompt has no tokens');
       if (prompt.length >= slotTokens) {
-        throw new AppError('data/invalid', `a prompt has ${prompt.length} tokens, at most ${slotTokens - 1} fit`, { found: prompt.length, expected: slotTokens - 1 });
+        throw new AppError('data/invalid', `a prompt has ${prompt.length} tokens, at most ${slotTokens - 1} fit`, {
+          found: prompt.length,
+          expected: slotTokens - 1,
+        });
       }
     }
     const results: GenerationResult[] = requests.map(() => ({ tokens: [], end: 'length' }));
@@ -227,7 +242,7 @@ export class Generator {
       }
       if (started.length > 0) await this.#prefill(started.map(({ sequence }) => sequence));
       for (const { index, sequence } of started) active.set(index, sequence);
-      const finished = [...active].filter(([index, sequence]) => this.#isFinished(sequence, results[index] as GenerationResult));
+      const finished = [...active].filter(([index, sequence]) => this.#isFinished(sequence, results[index]));
       for (const [index, sequence] of finished) {
         active.delete(index);
         free.push(sequence.slot);
@@ -261,9 +276,9 @@ export class Generator {
       const pass = new PassBatch(this.plan.passes.prefill, slots);
       const done: Sequence[] = [];
       while (pending.length > 0 && pass.size < prefillTokens && done.length < slots) {
-        const sequence = pending[0] as Sequence;
+        const sequence = pending[0];
         const count = Math.min(prefillTokens - pass.size, sequence.request.prompt.length - sequence.cached);
-        for (let i = 0; i < count; i++) this.#push(pass, sequence, sequence.request.prompt[sequence.cached] as number);
+        for (let i = 0; i < count; i++) this.#push(pass, sequence, sequence.request.prompt[sequence.cached]);
         if (sequence.cached < sequence.request.prompt.length) break;
         pass.markLast(done.length);
         done.push(sequence);
@@ -296,16 +311,18 @@ export class Generator {
     this.#gpu.device.queue.writeBuffer(pass.place.buffer as GPUBuffer, 0, batch.bytes);
     const needsLogits = sequences.some(({ request }) => request.choose);
     const source = program.locate(whole(needsLogits ? pass.logits : pass.best));
-    await this.#queue.replay(program, 0, (encoder) => encoder.copyBufferToBuffer(source.buffer, source.offset, this.#staging, 0, source.size));
+    await this.#queue.replay(program, 0, (encoder) =>
+      encoder.copyBufferToBuffer(source.buffer, source.offset, this.#staging, 0, source.size),
+    );
     if (sequences.length === 0) return;
     await this.#staging.mapAsync(MAP_READ, 0, source.size);
     const bytes = this.#staging.getMappedRange(0, source.size).slice(0);
     this.#staging.unmap();
     const { vocabSize } = this.plan.model.config;
-    const stride = pass.logits.shape[1] as number;
+    const stride = pass.logits.shape[1];
     for (const [row, sequence] of sequences.entries()) {
       if (!needsLogits) {
-        sequence.next = new Uint32Array(bytes)[row] as number;
+        sequence.next = new Uint32Array(bytes)[row];
         continue;
       }
       const logits = new Float32Array(bytes, row * stride * 4, vocabSize);
@@ -317,7 +334,7 @@ export class Generator {
 
 function highest(logits: Float32Array): number {
   let best = 0;
-  for (let i = 1; i < logits.length; i++) if ((logits[i] as number) > (logits[best] as number)) best = i;
+  for (let i = 1; i < logits.length; i++) if (logits[i] > logits[best]) best = i;
   return best;
 }
 

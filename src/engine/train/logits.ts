@@ -18,7 +18,13 @@ import type { WeightMatrix } from '#engine/ops/weights/weight-matrix.ts';
  * Logits [batch.capacity, vocab] of a packed batch, by the base or with an adapter (`values` in the layout's order).
  * Weights must be resident. Everything it allocates is given back.
  */
-export async function computeLogits(gpu: Gpu, queue: SubmitQueue, model: Model, batch: Batch, adapter: { layout: LoraLayout; values: Float32Array } | null): Promise<Float32Array> {
+export async function computeLogits(
+  gpu: Gpu,
+  queue: SubmitQueue,
+  model: Model,
+  batch: Batch,
+  adapter: { layout: LoraLayout; values: Float32Array } | null,
+): Promise<Float32Array> {
   const owned: OwnedBuffer[] = [];
   const fill = (place: Region, bytes: ArrayBuffer | Float32Array) => {
     const buffer = gpu.createBuffer(place.purpose, place.name, place.sizeBytes, USAGE.storage | USAGE.copyDst);
@@ -52,7 +58,16 @@ export async function computeLogits(gpu: Gpu, queue: SubmitQueue, model: Model, 
       const bytes = new ArrayBuffer(batchRegion.sizeBytes);
       writeBatch(
         batch,
-        { tokenCount: batch.tokenCount, lossRowCount: 0, microBatch: 0, dropoutKey: 0, inverseLossTokens: 0, learningRate: 0, firstCorrection: 1, secondCorrection: 1 },
+        {
+          tokenCount: batch.tokenCount,
+          lossRowCount: 0,
+          microBatch: 0,
+          dropoutKey: 0,
+          inverseLossTokens: 0,
+          learningRate: 0,
+          firstCorrection: 1,
+          secondCorrection: 1,
+        },
         bytes,
       );
       fill(batchRegion, bytes);

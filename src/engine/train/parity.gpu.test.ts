@@ -10,7 +10,14 @@ import { testGpu } from '#engine/ops/testing/test-gpu.ts';
 import { Generator, planGenerator } from '#engine/train/generator.ts';
 import { computeLogits } from '#engine/train/logits.ts';
 import { learningRate } from '#engine/train/schedule.ts';
-import { type FloatTensors, PARITY_CASES, type ParityCase, below, readParityCase, rowsOfTable } from '#engine/train/testing/parity-fixture.ts';
+import {
+  type FloatTensors,
+  PARITY_CASES,
+  type ParityCase,
+  below,
+  readParityCase,
+  rowsOfTable,
+} from '#engine/train/testing/parity-fixture.ts';
 import { type TrainingOptions, planTraining } from '#engine/train/training-plan.ts';
 import { Training } from '#engine/train/training.ts';
 
@@ -44,11 +51,11 @@ describe.each(PARITY_CASES)('parity with transformers and PEFT: %s', (name) => {
       const expected = parity.expected.get(`${kind}.logits`)!.data;
       const { batches } = packStep(rows, [rows.reduce((sum, row) => sum + row.tokens.length, 0)]);
       expect(batches).toHaveLength(1);
-      const packed = await computeLogits(gpu, queue, model, batches[0]!, tuned);
+      const packed = await computeLogits(gpu, queue, model, batches[0], tuned);
       expect(maxDifference(packed, expected)).toBeLessThan(parity.fixture.bounds.logitsMaxAbs);
       let at = 0;
       for (const row of rows) {
-        const single = await computeLogits(gpu, queue, model, packStep([row], [row.tokens.length]).batches[0]!, tuned);
+        const single = await computeLogits(gpu, queue, model, packStep([row], [row.tokens.length]).batches[0], tuned);
         const part = expected.subarray(at, at + row.tokens.length * vocabSize);
         expect(maxDifference(single, part)).toBeLessThan(parity.fixture.bounds.logitsMaxAbs);
         at += part.length;
@@ -78,7 +85,7 @@ describe.each(PARITY_CASES)('parity with transformers and PEFT: %s', (name) => {
       expectTensors(label, toPeftTensors(layout, flat), expectedGradients, fixture.bounds.gradientRelative);
       training.destroy();
     }
-    expect(new Uint32Array(bits[2]!.buffer), 'recompute gives the same bits').toEqual(new Uint32Array(bits[0]!.buffer));
+    expect(new Uint32Array(bits[2].buffer), 'recompute gives the same bits').toEqual(new Uint32Array(bits[0].buffer));
   });
 
   it('gives the same numbers when no binding is larger than 64 KiB', async () => {
@@ -86,12 +93,21 @@ describe.each(PARITY_CASES)('parity with transformers and PEFT: %s', (name) => {
     const smallModel = describeModel(parity.checkpoint, small.limits);
     const resident = await ResidentModel.upload(small, parity.checkpoint, smallModel);
     const smallLayout = layoutOf(smallModel, parity);
-    const training = await Training.create(small, new SubmitQueue(small), planTraining(smallModel, smallLayout, { ...OPTIONS, capacities: [512] }, small.limits));
+    const training = await Training.create(
+      small,
+      new SubmitQueue(small),
+      planTraining(smallModel, smallLayout, { ...OPTIONS, capacities: [512] }, small.limits),
+    );
     training.writeState({ adapter });
     const { batches, lossTokens } = packStep(rows, [512]);
     const result = await training.gradients(batches, lossTokens);
     expect(Math.abs(result.lossNats / parity.fixture.lora.loss - 1)).toBeLessThan(1e-5);
-    expectTensors('64 KiB', toPeftTensors(smallLayout, await training.readGradients()), below(parity.expected, 'lora.grad/'), parity.fixture.bounds.gradientRelative);
+    expectTensors(
+      '64 KiB',
+      toPeftTensors(smallLayout, await training.readGradients()),
+      below(parity.expected, 'lora.grad/'),
+      parity.fixture.bounds.gradientRelative,
+    );
     training.destroy();
     resident.destroy();
   });
@@ -108,23 +124,38 @@ describe.each(PARITY_CASES)('parity with transformers and PEFT: %s', (name) => {
       const training = await Training.create(
         gpu,
         queue,
-        planTraining(model, layout, { ...OPTIONS, capacities: [48, 96], optimizer: { ...ADAMW, weightDecay: recipe.weightDecay }, maxGradNorm: recipe.maxGradNorm }, gpu.limits),
+        planTraining(
+          model,
+          layout,
+          { ...OPTIONS, capacities: [48, 96], optimizer: { ...ADAMW, weightDecay: recipe.weightDecay }, maxGradNorm: recipe.maxGradNorm },
+          gpu.limits,
+        ),
       );
       const initial = fromPeftTensors(layout, below(parity.expected, 'curve.initial/'));
       training.writeState({ adapter: initial });
       for (let step = 0; step < recipe.steps; step++) {
-        const { batches, lossTokens } = packStep(curve.rowsOfStep[step]!.map((row) => table[row]!), [48, 96]);
+        const { batches, lossTokens } = packStep(
+          curve.rowsOfStep[step].map((row) => table[row]),
+          [48, 96],
+        );
         expect(lossTokens).toBe(run.lossTokens[step]);
-        const rate = learningRate(step, { type: run.schedule, warmupSteps: recipe.warmupSteps, totalSteps: recipe.steps, peak: recipe.learningRate });
-        expect(Math.abs(rate - run.learningRate[step]!)).toBeLessThan(1e-12);
+        const rate = learningRate(step, {
+          type: run.schedule,
+          warmupSteps: recipe.warmupSteps,
+          totalSteps: recipe.steps,
+          peak: recipe.learningRate,
+        });
+        expect(Math.abs(rate - run.learningRate[step])).toBeLessThan(1e-12);
         const { result } = await training.step({ batches, lossTokens, learningRate: rate, step, seed: 0 });
         const { lossNats, gradientNorm, isFinite } = await result;
         expect(isFinite).toBe(true);
-        expect(Math.abs(lossNats / run.loss[step]! - 1), `loss of step ${step}`).toBeLessThan(bounds.curveLossRelative);
-        expect(Math.abs(gradientNorm / run.gradNorm[step]! - 1), `gradient norm of step ${step}`).toBeLessThan(5e-3);
+        expect(Math.abs(lossNats / run.loss[step] - 1), `loss of step ${step}`).toBeLessThan(bounds.curveLossRelative);
+        expect(Math.abs(gradientNorm / run.gradNorm[step] - 1), `gradient norm of step ${step}`).toBeLessThan(5e-3);
       }
       const learnt = toPeftTensors(layout, await training.readAdapter());
-      expect(adapterDistance(learnt, below(parity.expected, `curve.final.${run.schedule}/`), below(parity.expected, 'curve.initial/'))).toBeLessThan(bounds.curveAdapterRelative);
+      expect(
+        adapterDistance(learnt, below(parity.expected, `curve.final.${run.schedule}/`), below(parity.expected, 'curve.initial/')),
+      ).toBeLessThan(bounds.curveAdapterRelative);
       training.destroy();
     }
     expect(lora.r).toBeGreaterThan(0);
@@ -136,11 +167,24 @@ describe.each(PARITY_CASES)('parity with transformers and PEFT: %s', (name) => {
       [base, null],
       [lora, layout],
     ] as const) {
-      const generator = await Generator.create(gpu, queue, planGenerator(gpu, model, tuned, { slots: 2, slotTokens: 64, prefillTokens: 16 }));
+      const generator = await Generator.create(
+        gpu,
+        queue,
+        planGenerator(gpu, model, tuned, { slots: 2, slotTokens: 64, prefillTokens: 16 }),
+      );
       if (tuned) gpu.device.queue.writeBuffer(generator.adapterBuffer!, 0, adapter as Float32Array<ArrayBuffer>);
-      const results = await generator.generate(prompts.map((prompt) => ({ prompt: Uint32Array.from(prompt), maxNewTokens: 16, stopIds: [] })));
+      const results = await generator.generate(
+        prompts.map((prompt) => ({ prompt: Uint32Array.from(prompt), maxNewTokens: 16, stopIds: [] })),
+      );
       expect(results.map(({ tokens }) => tokens)).toEqual(expected);
-      const sampled = await generator.generate(prompts.map((prompt) => ({ prompt: Uint32Array.from(prompt), maxNewTokens: 4, stopIds: [], choose: (logits) => logits.indexOf(Math.max(...logits)) })));
+      const sampled = await generator.generate(
+        prompts.map((prompt) => ({
+          prompt: Uint32Array.from(prompt),
+          maxNewTokens: 4,
+          stopIds: [],
+          choose: (logits) => logits.indexOf(Math.max(...logits)),
+        })),
+      );
       expect(sampled.map(({ tokens }) => tokens)).toEqual(expected.map((tokens) => tokens.slice(0, 4)));
       generator.destroy();
     }
@@ -170,8 +214,8 @@ function adapterDistance(found: { name: string; data: Float32Array }[], expected
     const e = expected.get(name)!.data;
     const s = initial.get(name)!.data;
     for (let i = 0; i < e.length; i++) {
-      difference += (data[i]! - e[i]!) ** 2;
-      length += (e[i]! - s[i]!) ** 2;
+      difference += (data[i] - e[i]) ** 2;
+      length += (e[i] - s[i]) ** 2;
     }
   }
   return Math.sqrt(difference / length);

@@ -100,7 +100,8 @@ export async function runTrainer(run: TrainerRun): Promise<number> {
       return sequence;
     });
     const { batches, lossTokens, realTokens } = packStep(sequences, training.plan.options.capacities);
-    if (lossTokens === 0) throw new AppError('data/no-loss', `step ${step + 1}: none of its ${rows.length} rows has a token that carries loss`);
+    if (lossTokens === 0)
+      throw new AppError('data/no-loss', `step ${step + 1}: none of its ${rows.length} rows has a token that carries loss`);
     const rate = learningRate(step, run.schedule);
     const { result } = await training.step({ batches, lossTokens, learningRate: rate, step, seed: run.seed });
     step++;

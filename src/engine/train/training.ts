@@ -90,7 +90,11 @@ export class Training {
         for (const place of Object.values(regions)) owned.push(allocate(gpu, place));
         gpu.device.queue.writeBuffer(regions.ropeTable.buffer as GPUBuffer, 0, plan.ropeValues as Float32Array<ArrayBuffer>);
         const recordings = [...plan.train, ...plan.evaluate];
-        const arena = new Arena(gpu, recordings.map((recording) => recording.plan), 'activations');
+        const arena = new Arena(
+          gpu,
+          recordings.map((recording) => recording.plan),
+          'activations',
+        );
         arenas.push(arena);
         const updateArena = new Arena(gpu, [plan.update], 'update');
         arenas.push(updateArena);
@@ -137,7 +141,8 @@ export class Training {
       secondCorrection: 1 / (1 - beta2 ** (input.step + 1)),
     });
     for (const [microBatch, batch] of input.batches.entries()) {
-      const dropoutKey = (Math.imul(input.seed + 1, 0x9e3779b1) ^ Math.imul(input.step + 1, 0x85ebca6b) ^ Math.imul(microBatch + 1, 0xc2b2ae35)) >>> 0;
+      const dropoutKey =
+        (Math.imul(input.seed + 1, 0x9e3779b1) ^ Math.imul(input.step + 1, 0x85ebca6b) ^ Math.imul(microBatch + 1, 0xc2b2ae35)) >>> 0;
       await this.#replayBatch(this.#train, batch, { ...header, microBatch, dropoutKey });
     }
     writeHeader(header, this.#batchBytes);
@@ -215,7 +220,7 @@ export class Training {
 
   /** The next slot of the ring; waits when all are still on their way back. */
   async #takeSlot(): Promise<ReadbackSlot> {
-    const slot = this.#slots[this.#nextSlot] as ReadbackSlot;
+    const slot = this.#slots[this.#nextSlot];
     this.#nextSlot = (this.#nextSlot + 1) % this.#slots.length;
     await slot.busy;
     return slot;
@@ -238,10 +243,10 @@ export class Training {
       slot.owned.buffer.unmap();
       const clip = words.subarray(CLIP_OFFSET / 4);
       return {
-        lossNats: (words[0] as number) / lossTokens,
+        lossNats: words[0] / lossTokens,
         lossTokens,
-        correctTokens: words[1] as number,
-        gradientNorm: clip[0] as number,
+        correctTokens: words[1],
+        gradientNorm: clip[0],
         isFinite: clip[2] === 1,
       };
     });

@@ -81,7 +81,7 @@ export function writeBatch(batch: Batch, header: BatchHeader, bytes: ArrayBuffer
   const rangeEnd = array('rangeEnd');
   for (let i = 0; i < capacity; i++) rangeEnd[i] = i + 1;
   const lossRowOf = array('lossRowOf').fill(NO_ROW);
-  for (let row = 0; row < lossRowCount; row++) lossRowOf[batch.lossRows[row] as number] = row;
+  for (let row = 0; row < lossRowCount; row++) lossRowOf[batch.lossRows[row]] = row;
   invariant(tokenCount <= capacity && lossRowCount <= capacity, 'a batch has more tokens than its capacity');
 }
 

@@ -63,8 +63,8 @@ describe('linear', () => {
         inputs,
         weights: [{ matrix: weight.matrix, planes: weight.planes }],
         build: (r, t) => {
-          const lora = rank > 0 ? { a: t['a']!, b: t['b']!, scale: shape.scale, dropout, header: t['header']! } : null;
-          return { y: linear(r, t['x']!, weight.matrix, lora, t['bias'] ?? null) };
+          const lora = rank > 0 ? { a: t['a'], b: t['b'], scale: shape.scale, dropout, header: t['header'] } : null;
+          return { y: linear(r, t['x'], weight.matrix, lora, t['bias'] ?? null) };
         },
         outputGradients: { y: dy },
       });
@@ -75,12 +75,12 @@ describe('linear', () => {
         expect(Math.abs(kept - 0.75)).toBeLessThan(0.04);
       }
       const reference = { x, w: weight.values, a, b, mask, ...(bias ? { bias } : {}) };
-      assertClose('y', result.outputs['y']!, linearReference(shape, reference), 2e-6);
+      assertClose('y', result.outputs['y'], linearReference(shape, reference), 2e-6);
       const { dx, da, db } = linearGradientReference(shape, reference, dy);
-      if (xGradient) assertClose('dx', result.gradients['x']!, dx, 2e-6);
+      if (xGradient) assertClose('dx', result.gradients['x'], dx, 2e-6);
       if (rank > 0) {
-        assertClose('da', result.gradients['a']!, da, 2e-6);
-        assertClose('db', result.gradients['b']!, db, 2e-6);
+        assertClose('da', result.gradients['a'], da, 2e-6);
+        assertClose('db', result.gradients['b'], db, 2e-6);
       }
     });
   }
@@ -103,8 +103,8 @@ describe('linear', () => {
         header: { shape: [8], data: header },
       },
       weights: [{ matrix: zero.matrix, planes: zero.planes.map((plane) => new Uint8Array(plane.byteLength)) }],
-      build: (r, t) => ({ y: linear(r, t['x']!, zero.matrix, { a: t['a']!, b: t['b']!, scale: 1, dropout, header: t['header']! }) }),
+      build: (r, t) => ({ y: linear(r, t['x'], zero.matrix, { a: t['a'], b: t['b'], scale: 1, dropout, header: t['header'] }) }),
     });
-    return Float64Array.from(result.outputs['y']!);
+    return Float64Array.from(result.outputs['y']);
   }
 });

@@ -18,7 +18,7 @@ export interface LinearInputs {
   bias?: ArrayLike<number>;
 }
 
-const at = (values: ArrayLike<number>, i: number) => values[i] as number;
+const at = (values: ArrayLike<number>, i: number) => values[i];
 
 /** y [tokens, out] = x W^T + bias + scale (mask x A^T) B^T. */
 export function linearReference(s: LinearShape, i: LinearInputs): Float64Array {

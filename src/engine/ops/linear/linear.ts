@@ -46,7 +46,7 @@ interface Branch {
 }
 
 function rankOf(lora: LoraPair): number {
-  return lora.a.shape[0] as number;
+  return lora.a.shape[0];
 }
 
 /** t [tokens, rank] = dropout(x) A^T. */
@@ -73,7 +73,7 @@ function loraDown(r: Recorder, x: Tensor, lora: LoraPair): Tensor {
 
 function forward(r: Recorder, x: Tensor, weight: WeightMatrix, y: Tensor, branch: Branch | null, bias: Tensor | null): void {
   const [tokens = 0, width = 0] = x.shape;
-  const outStride = y.shape[1] as number;
+  const outStride = y.shape[1];
   const rank = branch ? rankOf(branch.lora) : 0;
   const blocks = r.rowBlocks(tokens, width * 4, outStride * 4, ...(branch ? [rank * 4] : []));
   for (const shard of weight.shards) {
@@ -103,7 +103,7 @@ function forward(r: Recorder, x: Tensor, weight: WeightMatrix, y: Tensor, branch
 /** Gradients of A and B; returns scale x dy B [tokens, rank], which dx needs too. */
 function loraBackward(r: Recorder, x: Tensor, dy: Tensor, low: Tensor, weight: WeightMatrix, lora: LoraPair): Tensor {
   const [tokens = 0, width = 0] = x.shape;
-  const outStride = dy.shape[1] as number;
+  const outStride = dy.shape[1];
   const rank = rankOf(lora);
   const dLow = r.tensor('lora.gradient', [tokens, rank]);
   for (const [start, end] of r.rowBlocks(tokens, width * 4, outStride * 4, rank * 4)) {
@@ -151,7 +151,7 @@ function loraBackward(r: Recorder, x: Tensor, dy: Tensor, low: Tensor, weight: W
 
 function inputGradient(r: Recorder, x: Tensor, dy: Tensor, weight: WeightMatrix, prior: Gradient | null, branch: Branch | null): Gradient {
   const [tokens = 0, width = 0] = x.shape;
-  const outStride = dy.shape[1] as number;
+  const outStride = dy.shape[1];
   const into = prior?.owned ? prior.tensor : r.tensor('x.gradient', x.shape);
   const rank = branch ? rankOf(branch.lora) : 0;
   const dropout = branch?.lora.dropout ?? undefined;

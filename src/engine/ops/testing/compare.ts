@@ -14,8 +14,8 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
   let difference = 0;
   let size = 0;
   for (let i = 0; i < expected.length; i++) {
-    const a = actual[i] as number;
-    const e = expected[i] as number;
+    const a = actual[i];
+    const e = expected[i];
     if (!Number.isFinite(a)) return Infinity;
     difference += (a - e) ** 2;
     size += e ** 2;
@@ -27,7 +27,7 @@ export function maxDifference(actual: ArrayLike<number>, expected: ArrayLike<num
   invariant(actual.length === expected.length, `${actual.length} values against ${expected.length}`);
   let largest = 0;
   for (let i = 0; i < expected.length; i++) {
-    const difference = Math.abs((actual[i] as number) - (expected[i] as number));
+    const difference = Math.abs(actual[i] - expected[i]);
     if (!(difference <= largest)) largest = Number.isNaN(difference) ? Infinity : difference;
   }
   return largest;
@@ -38,7 +38,7 @@ export function assertClose(name: string, actual: ArrayLike<number>, expected: A
   const error = relativeError(actual, expected);
   if (error <= bound) return;
   const scale = Math.sqrt(Array.from(expected).reduce((sum, e) => sum + e * e, 0) / expected.length);
-  const at = Array.from(expected).findIndex((e, i) => !(Math.abs((actual[i] as number) - e) <= bound * Math.max(scale, Math.abs(e))));
+  const at = Array.from(expected).findIndex((e, i) => !(Math.abs(actual[i] - e) <= bound * Math.max(scale, Math.abs(e))));
   throw new AppError(
     'internal',
     `${name}: relative error ${error.toExponential(2)}, at most ${bound} was expected; [${at}] is ${actual[at]}, not ${expected[at]}`,
@@ -58,15 +58,15 @@ export function assertGradient(
   bound = 1e-6,
 ): void {
   const h = 1e-5;
-  const value = (at: Float64Array) => f(at).reduce((sum, y, i) => sum + y * (weights[i] as number), 0);
+  const value = (at: Float64Array) => f(at).reduce((sum, y, i) => sum + y * weights[i], 0);
   const size = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0) / gradient.length);
   for (let i = 0; i < x.length; i++) {
     const up = x.slice();
     const down = x.slice();
-    up[i] = (x[i] as number) + h;
-    down[i] = (x[i] as number) - h;
+    up[i] = x[i] + h;
+    down[i] = x[i] - h;
     const expected = (value(up) - value(down)) / (2 * h);
-    const found = gradient[i] as number;
+    const found = gradient[i];
     if (!(Math.abs(found - expected) <= bound * Math.max(1, size, Math.abs(expected)))) {
       throw new AppError('internal', `${name}[${i}]: gradient ${found}, central difference ${expected}`);
     }

@@ -83,7 +83,7 @@ export async function runOp(gpu: Gpu, run: OpRun): Promise<OpResult> {
     }
   }
   for (const { matrix, planes } of run.weights ?? []) {
-    for (const [i, place] of regionsOf(matrix).entries()) data.set(place, planes[i] as Uint8Array);
+    for (const [i, place] of regionsOf(matrix).entries()) data.set(place, planes[i]);
   }
   const outputs = run.build(r, inputs);
   for (const tensor of Object.values(outputs)) r.output(tensor);
@@ -106,7 +106,7 @@ export async function runOp(gpu: Gpu, run: OpRun): Promise<OpResult> {
   const gradients: Record<string, Tensor> = {};
   for (const [name, input] of Object.entries(run.inputs)) {
     if (!run.outputGradients || !input.gradient) continue;
-    const tensor = inputs[name] as Tensor;
+    const tensor = inputs[name];
     const gradient = tensor.gradient ?? r.gradientOf(tensor);
     invariant(gradient, `no gradient of ${name} was recorded`);
     gradients[name] = gradient.region ? gradient : r.output(gradient);
@@ -145,7 +145,7 @@ export async function runOp(gpu: Gpu, run: OpRun): Promise<OpResult> {
 
 function fillArena(gpu: Gpu, arena: Arena, sizes: readonly number[]): void {
   for (const [i, { buffer }] of arena.buffers.entries()) {
-    gpu.device.queue.writeBuffer(buffer, 0, new Uint32Array((sizes[i] as number) / 4).fill(GUARD_WORD));
+    gpu.device.queue.writeBuffer(buffer, 0, new Uint32Array(sizes[i] / 4).fill(GUARD_WORD));
   }
 }
 
@@ -163,7 +163,7 @@ async function checkGuards(gpu: Gpu, program: Program, arena: Arena): Promise<vo
   for (const { buffer } of arena.buffers) words.push(new Uint32Array(await readBuffer(gpu, buffer, 0, buffer.size)));
   for (const [tensor, { arena: index, offset }] of program.plan.placements) {
     const start = (offset + tensor.sizeBytes) / 4;
-    const margin = (words[index] as Uint32Array).subarray(start, start + GUARD_BYTES / 4);
+    const margin = words[index].subarray(start, start + GUARD_BYTES / 4);
     const at = margin.findIndex((word) => word !== GUARD_WORD);
     if (at >= 0) throw new AppError('internal', `${tensor.name} was written ${at} elements past its end`, { tensor: tensor.name });
   }
@@ -173,7 +173,7 @@ function compareBits(first: OpResult, second: OpResult): void {
   for (const kind of ['outputs', 'gradients'] as const) {
     for (const [name, values] of Object.entries(first[kind])) {
       const a = new Uint32Array(values.buffer);
-      const b = new Uint32Array((second[kind][name] as Float32Array).buffer);
+      const b = new Uint32Array(second[kind][name].buffer);
       const at = a.findIndex((word, i) => word !== b[i]);
       if (at >= 0) throw new AppError('internal', `${kind} ${name}[${at}]: a second run gave other bits`);
     }

@@ -1,5 +1,6 @@
 /** The device that GPU tests share: one for a process, so that a pipeline is compiled once. */
-import { Gpu, type GpuOptions, openGpu } from '#engine/gpu/device.ts';
+import type { Gpu } from '#engine/gpu/device.ts';
+import { type GpuOptions, openGpu } from '#engine/gpu/device.ts';
 import { nodeGpu } from '#engine/gpu/node-gpu.ts';
 
 const open = new Map<string, Promise<Gpu>>();

@@ -31,8 +31,8 @@ function splitNibbles(bytes: Uint8Array, scaleBytes: number): Planes {
     const quants = from + scaleBytes;
     const to = (block * BLOCK) / 2;
     for (let i = 0; i < BLOCK / 4; i++) {
-      const a = bytes[quants + 2 * i] as number;
-      const b = bytes[quants + 2 * i + 1] as number;
+      const a = bytes[quants + 2 * i];
+      const b = bytes[quants + 2 * i + 1];
       values[to + i] = (a & 15) | ((b & 15) << 4);
       values[to + BLOCK / 4 + i] = (a >> 4) | (b & 0xf0);
     }

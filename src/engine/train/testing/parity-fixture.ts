@@ -88,7 +88,7 @@ export async function readParityCase(name: (typeof PARITY_CASES)[number]): Promi
 /** The rows of a ragged table. */
 export function rowsOfTable({ tokens, rowOffsets, lossMask }: Table): Sequence[] {
   return rowOffsets.slice(0, -1).map((start, i) => {
-    const end = rowOffsets[i + 1] as number;
+    const end = rowOffsets[i + 1];
     return { tokens: Uint32Array.from(tokens.slice(start, end)), lossMask: Uint8Array.from(lossMask.slice(start, end)) };
   });
 }
