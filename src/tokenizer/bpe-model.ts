@@ -1,5 +1,6 @@
 /** The `model` of a tokenizer.json, checked, and what it makes of one piece of text. Knows no normalizer or pre-tokenizer. */
 import { BPE } from '@huggingface/tokenizers';
+import { toByteCharacters } from '#tokenizer/byte-level.ts';
 import { MAX_TOKEN_ID, type JsonField } from '#tokenizer/json-field.ts';
 
 /** Pieces up to this length are remembered: words come again, long runs do not. */
@@ -10,13 +11,15 @@ const CACHE_PIECES = 65_536;
 /** Byte-pair encoding over a checked vocabulary; the merging itself is @huggingface/tokenizers'. */
 export class BpeModel {
   readonly vocab: ReadonlyMap<string, number>;
+  readonly #inBytes: boolean;
   readonly #library: BPE;
   readonly #isKnown: ((character: string) => boolean) | null;
   readonly #unknownId: number | undefined;
   readonly #cache = new Map<string, readonly number[]>();
 
   /** @throws AppError `tokenizer/unsupported` for another model, `tokenizer/invalid` for a broken vocabulary or merges. */
-  constructor(model: JsonField) {
+  constructor(model: JsonField, inBytes: boolean) {
+    this.#inBytes = inBytes;
     model.record();
     if (!model.get('type').missing) model.get('type').oneOf(['BPE']);
     if (model.get('vocab').missing) throw model.get('vocab').invalid('an object of tokens and their ids');
@@ -44,14 +47,15 @@ export class BpeModel {
   }
 
   /**
-   * Token ids of a piece. A character that is in no way in the vocabulary becomes the unknown token; where there is none it is dropped
+   * Token ids of a piece, which is first written in byte characters where the pre-tokenizer ends so. A character that is in no way in the vocabulary becomes the unknown token; where there is none it is dropped
    * before anything merges, as the `tokenizers` library does (the JavaScript one drops it after).
    */
   encode(piece: string): readonly number[] {
     const cached = this.#cache.get(piece);
     if (cached !== undefined) return cached;
     const isKnown = this.#isKnown;
-    const text = isKnown === null ? piece : Array.from(piece).filter(isKnown).join('');
+    const spelled = this.#inBytes ? toByteCharacters(piece) : piece;
+    const text = isKnown === null ? spelled : Array.from(spelled).filter(isKnown).join('');
     const tokens = text === '' ? [] : this.#library._call([text]);
     const ids = tokens.map((token) => this.vocab.get(token) ?? (this.#unknownId as number));
     if (piece.length <= CACHED_PIECE_LENGTH) {

@@ -6,7 +6,7 @@ import { bytesOfToken } from '#tokenizer/byte-level.ts';
 import { compileDecoder, fallbackByte, isByteLevelDecoder, type DecodeStep } from '#tokenizer/decoders.ts';
 import { JsonField } from '#tokenizer/json-field.ts';
 import { compilePostProcessor, type Surround } from '#tokenizer/post-processor.ts';
-import { libraryNormalizer, libraryPreTokenizer } from '#tokenizer/pre-tokenizers.ts';
+import { libraryNormalizer, libraryPreTokenizer, withoutLastBytes, type LibraryConfig } from '#tokenizer/pre-tokenizers.ts';
 import { readAddedToken, type TokenizerSettings } from '#tokenizer/special-tokens.ts';
 import type { Tokenizer } from '#tokenizer/tokenizer.ts';
 
@@ -40,8 +40,9 @@ export class BpeTokenizer implements Tokenizer {
   /** @throws AppError `tokenizer/invalid` or `tokenizer/unsupported` */
   constructor(json: JsonField, settings: TokenizerSettings, generationEosIds: readonly number[]) {
     json.record();
-    this.#model = new BpeModel(json.get('model'));
-    const library = this.#library(json);
+    const { config, endsInBytes } = withoutLastBytes(libraryPreTokenizer(json.get('pre_tokenizer')));
+    this.#model = new BpeModel(json.get('model'), endsInBytes);
+    const library = this.#library(json, config);
     this.#normalizer = library.normalizer;
     this.#preTokenizer = library.pre_tokenizer;
     this.#decode = compileDecoder(json.get('decoder'));
@@ -125,11 +126,10 @@ export class BpeTokenizer implements Tokenizer {
   }
 
   /** Normalizer and pre-tokenizer of the library. @throws AppError `tokenizer/invalid` for a pattern that it cannot translate. */
-  #library(json: JsonField): LibraryTokenizer {
+  #library(json: JsonField, pre_tokenizer: LibraryConfig | null): LibraryTokenizer {
     const model = { type: 'BPE', vocab: {}, merges: [], ignore_merges: false };
     const normalizer = libraryNormalizer(json.get('normalizer'));
-    const preTokenizer = libraryPreTokenizer(json.get('pre_tokenizer'));
-    const parts = { normalizer, pre_tokenizer: preTokenizer, model, post_processor: null, decoder: null, added_tokens: [] };
+    const parts = { normalizer, pre_tokenizer, model, post_processor: null, decoder: null, added_tokens: [] };
     try {
       return new LibraryTokenizer(parts, {});
     } catch (error) {

@@ -123,8 +123,25 @@ function byteLevel(preTokenizer: JsonField): LibraryConfig {
     steps.push({ type: 'Replace', pattern: { Regex: String.raw`\A([^ ])` }, content: ' $1' });
   }
   if (preTokenizer.get('use_regex').boolean(true)) steps.push(regexSplit(GPT2_SPLIT));
-  steps.push({ type: 'ByteLevel', add_prefix_space: false, use_regex: false });
+  steps.push({ type: BYTES, add_prefix_space: false, use_regex: false });
   return { type: 'Sequence', pretokenizers: steps };
+}
+
+const BYTES = 'ByteLevel';
+
+/**
+ * Takes the rewriting in byte characters off the end of a pre-tokenizer, where it almost always is: done after the look-up of pieces that
+ * were seen before, it is done once a word instead of once a place.
+ */
+export function withoutLastBytes(config: LibraryConfig | null): { config: LibraryConfig | null; endsInBytes: boolean } {
+  if (config === null) return { config, endsInBytes: false };
+  if (config.type === BYTES) return { config: null, endsInBytes: true };
+  if (config.type !== 'Sequence') return { config, endsInBytes: false };
+  const steps = config.pretokenizers as (LibraryConfig | null)[];
+  const last = withoutLastBytes(steps.at(-1) ?? null);
+  if (!last.endsInBytes) return { config, endsInBytes: false };
+  const left = last.config === null ? steps.slice(0, -1) : [...steps.slice(0, -1), last.config];
+  return { config: left.length === 0 ? null : { ...config, pretokenizers: left }, endsInBytes: true };
 }
 
 function metaspace(preTokenizer: JsonField): LibraryConfig {
