@@ -142,8 +142,11 @@ function sentencePieceParts({ read, tokens }: Vocabulary): Parts {
 }
 
 function readScores(field: JsonField, count: number): number[] {
-  if (!Array.isArray(field.value) || field.value.length !== count) throw field.invalid(`an array of ${count} scores`);
-  return field.value as number[];
+  const scores = field.value as unknown[];
+  if (!Array.isArray(scores) || scores.length !== count || scores.some((score) => typeof score !== 'number' || Number.isNaN(score))) {
+    throw field.invalid(`an array of ${count} scores`);
+  }
+  return scores as number[];
 }
 
 function vocabOf(tokens: readonly string[]): Record<string, number> {

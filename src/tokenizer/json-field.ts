@@ -7,11 +7,14 @@ export class JsonField {
   readonly file: string;
   readonly path: string;
   readonly value: unknown;
+  readonly #depth: number;
 
-  constructor(file: string, path: string, value: unknown) {
+  constructor(file: string, path: string, value: unknown, depth = 0) {
     this.file = file;
     this.path = path;
     this.value = value;
+    this.#depth = depth;
+    if (depth > MAX_DEPTH) throw this.error('tokenizer/invalid', `values nested deeper than ${MAX_DEPTH} were found`);
   }
 
   /** Parses the text of a file. @throws AppError `tokenizer/invalid` with line and column where it is not JSON. */
@@ -47,7 +50,7 @@ export class JsonField {
 
   get(key: string): JsonField {
     const path = this.path === '' ? key : `${this.path}.${key}`;
-    return new JsonField(this.file, path, this.record()[key]);
+    return new JsonField(this.file, path, this.record()[key], this.#depth + 1);
   }
 
   record(): Record<string, unknown> {
@@ -57,7 +60,7 @@ export class JsonField {
 
   items(): JsonField[] {
     if (!Array.isArray(this.value)) throw this.invalid('an array');
-    return this.value.map((item, i) => new JsonField(this.file, `${this.path}[${i}]`, item));
+    return this.value.map((item, i) => new JsonField(this.file, `${this.path}[${i}]`, item, this.#depth + 1));
   }
 
   string(): string {
@@ -90,3 +93,6 @@ export class JsonField {
 
 /** No vocabulary comes near 2^24 tokens (the largest known has 262,208); a lying id must not size an array. */
 export const MAX_TOKEN_ID = 2 ** 24 - 1;
+
+/** Sequences inside sequences: real files have two. */
+const MAX_DEPTH = 32;
