@@ -31,9 +31,6 @@ export interface Batch {
   lossWeights: Float32Array;
 }
 
-/** The label that transformers gives a token without loss. It exists in files and tests alone. */
-export const IGNORED_LABEL = -100;
-
 /** Number of tokens of `sequence` that are predicted with loss. */
 export function lossTokenCount(sequence: Sequence): number {
   let count = 0;

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { Template } from '@huggingface/jinja';
 import { describe, expect, it } from 'vitest';
 import { tokenizerFromFiles } from '#tokenizer/tokenizer.ts';
-import { IGNORED_LABEL, type Sequence } from '#data/batch.ts';
-import type { ChatRenderer } from '#data/drafts.ts';
+import type { Sequence } from '#data/batch.ts';
+import { chatRenderer } from '#data/chat-renderer.ts';
 import { DEFAULT_JOINER, type DataMapping, type DataOptions } from '#data/mapping.ts';
 import { columnsOf, type Row, type RowSet } from '#data/rows.ts';
 import { unescapeFlag } from '#data/template.ts';
@@ -14,9 +13,10 @@ import trl from './fixtures/trl.json' with { type: 'json' };
 // The fixtures are written by reference/data_fixtures.py.
 const file = (name: string): string => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
 const tokenizer = tokenizerFromFiles(file('tokenizer.json'), file('tokenizer_config.json'), { chatTemplate: file('chat_template.jinja') });
-const template = new Template(tokenizer.chatTemplate as string);
-const renderChat: ChatRenderer = (messages, { addGenerationPrompt }) =>
-  template.render({ messages, add_generation_prompt: addGenerationPrompt });
+const renderChat = chatRenderer(tokenizer);
+
+/** The label that transformers gives a token without loss. */
+const IGNORED_LABEL = -100;
 
 const rowSet = (rows: readonly Row[]): RowSet => ({ file: 'rows.jsonl', columns: columnsOf(rows), rows });
 

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '#base/random.ts';
-import { type Batch, IGNORED_LABEL, lossTokenCount, makeSequence, type Sequence } from '#data/batch.ts';
+import { type Batch, lossTokenCount, makeSequence, type Sequence } from '#data/batch.ts';
 import { packStep } from '#data/packing.ts';
+
+/** The label that transformers gives a token without loss. */
+const IGNORED_LABEL = -100;
 
 /** Rows of random lengths with ids that name row and place, so that a moved token is seen. */
 function randomRows(random: Random, count: number, longest: number): Sequence[] {
