@@ -6,12 +6,11 @@ The templates have the shape of well-known ones (SmolLM2's is its own) and use w
 from datetime import datetime
 
 import jinja2
-from transformers import PreTrainedTokenizerFast
-from transformers.utils import chat_template_utils
-from tokenizers import Tokenizer, models
-
 from fixture_files import REPOSITORY, versions
 from tokenizer_fixtures import write_gzip
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
+from transformers.utils import chat_template_utils
 
 OUT = REPOSITORY / "src/tokenizer/fixtures/chat-templates.json.gz"
 NOW = datetime(2026, 2, 3, 4, 5, 6)
@@ -269,29 +268,80 @@ after
 {%- endif -%}
 """
 
-TEMPLATES = {"smollm2": SMOLLM2, "chatml": CHATML, "generation blocks": BLOCK_GENERATION, "llama3": LLAMA3, "qwen": QWEN, "alternating": ALTERNATING, "python": PYTHON,
-             "python, other line breaks": PYTHON.replace("\n", "\r\n")}
+TEMPLATES = {
+    "smollm2": SMOLLM2,
+    "chatml": CHATML,
+    "generation blocks": BLOCK_GENERATION,
+    "llama3": LLAMA3,
+    "qwen": QWEN,
+    "alternating": ALTERNATING,
+    "python": PYTHON,
+    "python, other line breaks": PYTHON.replace("\n", "\r\n"),
+}
 
-WEATHER = {"type": "function", "function": {"name": "weather", "description": "The weather \"now\" — 天气", "parameters": {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer", "default": 3}}, "required": ["city"]}}}
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": 'The weather "now" — 天气',
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}, "days": {"type": "integer", "default": 3}},
+            "required": ["city"],
+        },
+    },
+}
 TOOL_CHAT = [
     {"role": "system", "content": "You help."},
     {"role": "user", "content": "Weather in Lisbon?"},
-    {"role": "assistant", "content": None, "tool_calls": [{"type": "function", "function": {"name": "weather", "arguments": {"city": "Lisbon", "days": 2, "exact": True, "unit": None, "at": 1.5}}}]},
-    {"role": "tool", "content": "{\"sky\": \"blue\"}"},
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {
+                "type": "function",
+                "function": {"name": "weather", "arguments": {"city": "Lisbon", "days": 2, "exact": True, "unit": None, "at": 1.5}},
+            }
+        ],
+    },
+    {"role": "tool", "content": '{"sky": "blue"}'},
     {"role": "assistant", "content": "Blue. 🌞", "reasoning": "The sky is blue."},
 ]
 CONVERSATIONS = {
     "one question": [{"role": "user", "content": "Hi"}],
     "a turn": [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": "4"}],
-    "a system message": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Name a fruit."}, {"role": "assistant", "content": "Apple."}, {"role": "user", "content": "Another?"}, {"role": "assistant", "content": "Pear."}],
-    "spaces": [{"role": "user", "content": "\n\n  x indented \t\u00a0\u3000\n"}, {"role": "assistant", "content": " \x1c\x85 y\u200b\ufeff \n\n"}, {"role": "user", "content": "\ufeffxx z !?."}],
-    "scripts": [{"role": "user", "content": "三个红色的碗 🍵 é e\u0301 مرحبا"}, {"role": "assistant", "content": "好的 👩🏽‍💻 <|im_end|> {{ x }} {% if %}"}],
+    "a system message": [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Name a fruit."},
+        {"role": "assistant", "content": "Apple."},
+        {"role": "user", "content": "Another?"},
+        {"role": "assistant", "content": "Pear."},
+    ],
+    "spaces": [
+        {"role": "user", "content": "\n\n  x indented \t\u00a0\u3000\n"},
+        {"role": "assistant", "content": " \x1c\x85 y\u200b\ufeff \n\n"},
+        {"role": "user", "content": "\ufeffxx z !?."},
+    ],
+    "scripts": [
+        {"role": "user", "content": "三个红色的碗 🍵 é e\u0301 مرحبا"},
+        {"role": "assistant", "content": "好的 👩🏽‍💻 <|im_end|> {{ x }} {% if %}"},
+    ],
     "empty": [{"role": "user", "content": ""}, {"role": "assistant", "content": ""}],
     "roles that do not alternate": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}],
-    "thinking": [{"role": "user", "content": "Think."}, {"role": "assistant", "content": "<think>\n\n  deep \n\n</think>\n\n  An answer.\n"}, {"role": "user", "content": "More."}, {"role": "assistant", "content": "Done.", "reasoning_content": "\n so\n"}],
+    "thinking": [
+        {"role": "user", "content": "Think."},
+        {"role": "assistant", "content": "<think>\n\n  deep \n\n</think>\n\n  An answer.\n"},
+        {"role": "user", "content": "More."},
+        {"role": "assistant", "content": "Done.", "reasoning_content": "\n so\n"},
+    ],
     "tools": TOOL_CHAT,
 }
-OPTIONS = [{}, {"addGenerationPrompt": True}, {"tools": [WEATHER]}, {"addGenerationPrompt": True, "extra": {"enable_thinking": False, "tools_in_user_message": False}, "tools": [WEATHER]}]
+OPTIONS = [
+    {},
+    {"addGenerationPrompt": True},
+    {"tools": [WEATHER]},
+    {"addGenerationPrompt": True, "extra": {"enable_thinking": False, "tools_in_user_message": False}, "tools": [WEATHER]},
+]
 
 
 class FixedTime(datetime):
@@ -311,19 +361,37 @@ def main() -> None:
                 case = {"template": template, "conversation": conversation, "options": options}
                 try:
                     case["text"] = tokenizer.apply_chat_template(
-                        messages, chat_template=source, tokenize=False, tools=options.get("tools"),
-                        add_generation_prompt=options.get("addGenerationPrompt", False), **options.get("extra", {}),
+                        messages,
+                        chat_template=source,
+                        tokenize=False,
+                        tools=options.get("tools"),
+                        add_generation_prompt=options.get("addGenerationPrompt", False),
+                        **options.get("extra", {}),
                     )
                 except (jinja2.exceptions.TemplateError, TypeError) as error:
                     case["error"] = str(error)
                 if "{%- generation" in source or "{% generation" in source:
-                    _, spans = chat_template_utils.render_jinja_template(
-                        [chat_template_utils._normalize_chat_messages(messages)], chat_template=source, return_assistant_tokens_mask=True,
-                        add_generation_prompt=options.get("addGenerationPrompt", False), tools=options.get("tools"), **tokenizer.special_tokens_map,
-                    ) if "text" in case else (None, [[]])
+                    _, spans = (
+                        chat_template_utils.render_jinja_template(
+                            [chat_template_utils._normalize_chat_messages(messages)],
+                            chat_template=source,
+                            return_assistant_tokens_mask=True,
+                            add_generation_prompt=options.get("addGenerationPrompt", False),
+                            tools=options.get("tools"),
+                            **tokenizer.special_tokens_map,
+                        )
+                        if "text" in case
+                        else (None, [[]])
+                    )
                     case["spans"] = [case["text"][start:end] for start, end in spans[0]] if "text" in case else []
                 cases.append(case)
-    value = {"versions": versions("transformers") | {"jinja2": jinja2.__version__}, "now": NOW.isoformat(), "templates": TEMPLATES, "conversations": CONVERSATIONS, "cases": cases}
+    value = {
+        "versions": versions("transformers") | {"jinja2": jinja2.__version__},
+        "now": NOW.isoformat(),
+        "templates": TEMPLATES,
+        "conversations": CONVERSATIONS,
+        "cases": cases,
+    }
     write_gzip(OUT, value)
     print(f"{len(cases)} cases, {sum('error' in case for case in cases)} errors")
 

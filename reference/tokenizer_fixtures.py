@@ -1,4 +1,4 @@
-"""Writes the tokenizer's fixtures: token ids by transformers and `tokenizers` for two small vocabularies in many pipelines, and for SmolLM2.
+"""Writes the tokenizer fixtures: token ids by transformers and `tokenizers` of two small vocabularies in many pipelines, and of SmolLM2.
 
     python reference/tokenizer_fixtures.py [SMOLLM2.gguf]
 
@@ -10,16 +10,16 @@ import json
 import os
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import gguf
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from fixture_files import REPOSITORY, versions
+from tokenizer_strings import CODE, ENGLISH, OTHER, strings
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, LlamaConfig
-
-from fixture_files import REPOSITORY, versions, write_json
-from tokenizer_strings import ENGLISH, OTHER, CODE, strings
 
 FIXTURES = REPOSITORY / "src/tokenizer/fixtures"
 SEED = 7
@@ -55,7 +55,9 @@ def train_byte_level() -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = GPT2
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=900, special_tokens=SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=900, special_tokens=SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
     tokenizer.train_from_iterator((ENGLISH + OTHER + CODE) * 3, trainer)
     tokenizer.post_processor = around([("<s>", 1)], [])
     return tokenizer
@@ -65,9 +67,15 @@ def train_metaspace() -> Tokenizer:
     """A vocabulary as SentencePiece's BPE writes it: unknown, two controls, the bytes, then pieces with "▁" for a space."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    texts = (ENGLISH + OTHER + CODE) * 3
     special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    trainer = trainers.BpeTrainer(vocab_size=1000, special_tokens=special, limit_alphabet=220, show_progress=False)
-    tokenizer.train_from_iterator((ENGLISH + OTHER + CODE) * 3, trainer)
+    # The trainer breaks ties among rare characters at random: the alphabet is chosen here.
+    counts = Counter("".join(texts).replace(" ", "▁"))
+    alphabet = sorted(counts, key=lambda character: (-counts[character], character))[:220]
+    trainer = trainers.BpeTrainer(
+        vocab_size=1000, special_tokens=special, initial_alphabet=alphabet, limit_alphabet=len(alphabet), show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
     trained = json.loads(tokenizer.to_str())
     trained["added_tokens"] = trained["added_tokens"][:3]
     trained["model"].update(byte_fallback=True, fuse_unk=True)
@@ -123,7 +131,15 @@ def byte_level_pipelines() -> dict[str, dict]:
         "merged with the next": {"pre_tokenizer": part(sequence(split(Regex(r"\s|\d"), "merged_with_next"), BYTES))},
         "inverted, merged with the previous": {"pre_tokenizer": part(sequence(split(Regex(r"\w+"), "merged_with_previous", True), BYTES))},
         "removed and contiguous": {
-            "pre_tokenizer": part(sequence(split(" ", "removed"), split(Regex(r"[^\w]"), "contiguous"), split("a.", "isolated", True), pre_tokenizers.CharDelimiterSplit("\t"), BYTES))
+            "pre_tokenizer": part(
+                sequence(
+                    split(" ", "removed"),
+                    split(Regex(r"[^\w]"), "contiguous"),
+                    split("a.", "isolated", True),
+                    pre_tokenizers.CharDelimiterSplit("\t"),
+                    BYTES,
+                )
+            )
         },
         "NFC, added tokens of every kind": {
             "normalizer": part(normalizers.Sequence([normalizers.NFC(), normalizers.Replace("×", "$&x")])),
@@ -159,7 +175,11 @@ def metaspace_pipelines() -> dict[str, dict]:
         },
         "unknown tokens fused": {"model": {"byte_fallback": False}, "pre_tokenizer": part(pre_tokenizers.Metaspace()), "decoder": None},
         "unknown tokens": {"model": {"byte_fallback": False, "fuse_unk": False}, "pre_tokenizer": None, "decoder": part(decoders.Fuse())},
-        "unknown characters dropped": {"model": {"byte_fallback": False, "unk_token": None}, "pre_tokenizer": None, "decoder": part(decoders.Fuse())},
+        "unknown characters dropped": {
+            "model": {"byte_fallback": False, "unk_token": None},
+            "pre_tokenizer": None,
+            "decoder": part(decoders.Fuse()),
+        },
     }
 
 
@@ -216,7 +236,12 @@ def write_gguf(path: Path, model: str, pre: str | None, tokens: list[str], types
         writer.add_token_scores(extra["scores"])
     if "merges" in extra:
         writer.add_token_merges(extra["merges"])
-    for name, add in (("bos", writer.add_bos_token_id), ("eos", writer.add_eos_token_id), ("unk", writer.add_unk_token_id), ("pad", writer.add_pad_token_id)):
+    for name, add in (
+        ("bos", writer.add_bos_token_id),
+        ("eos", writer.add_eos_token_id),
+        ("unk", writer.add_unk_token_id),
+        ("pad", writer.add_pad_token_id),
+    ):
         if name in extra:
             add(extra[name])
     if "add_bos" in extra:
@@ -243,7 +268,10 @@ def gguf_cases(byte_level: dict, metaspace: dict, texts: list[str]) -> list[dict
     spm = {"scores": scores, "bos": 1, "eos": 2, "unk": 0}
     cases = []
     for name, model, pre, extra in [
-        *((f"gpt2, {pre}", "gpt2", pre, {**settings, "merges": merges, "add_bos": False}) for pre in ("gpt-2", "default", "llama-bpe", "qwen2", "tekken", "gpt-4o")),
+        *(
+            (f"gpt2, {pre}", "gpt2", pre, {**settings, "merges": merges, "add_bos": False})
+            for pre in ("gpt-2", "default", "llama-bpe", "qwen2", "tekken", "gpt-4o")
+        ),
         ("gpt2, a beginning token", "gpt2", "llama-bpe", {**settings, "merges": merges, "add_bos": True}),
         ("llama", "llama", "default", spm),
         ("llama, phi3", "llama", None, {**spm, "architecture": "phi3", "add_bos": False}),
@@ -253,12 +281,17 @@ def gguf_cases(byte_level: dict, metaspace: dict, texts: list[str]) -> list[dict
         with tempfile.TemporaryDirectory() as folder:
             write_gguf(Path(folder) / "case.gguf", model, pre, tokens, types, extra)
             tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file="case.gguf")
-        cases.append({
-            "name": name, "model": model, "pre": pre, "types": types,
-            "extra": {key: value for key, value in extra.items() if key not in ("merges", "scores")},
-            "ids": [tokenizer.encode(text) for text in texts],
-            "specialTokens": tokenizer.special_tokens_map,
-        })
+        cases.append(
+            {
+                "name": name,
+                "model": model,
+                "pre": pre,
+                "types": types,
+                "extra": {key: value for key, value in extra.items() if key not in ("merges", "scores")},
+                "ids": [tokenizer.encode(text) for text in texts],
+                "specialTokens": tokenizer.special_tokens_map,
+            }
+        )
     return cases
 
 
@@ -267,13 +300,23 @@ def folder_case(byte_level: dict, texts: list[str]) -> dict:
     flags = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
     config = {
         "add_bos_token": False,
-        "added_tokens_decoder": {str(i): {**flags, "content": token} for i, token in enumerate(SPECIAL)} | {"900": {**flags, "content": "<|later|>"}},
+        "added_tokens_decoder": {str(i): {**flags, "content": token} for i, token in enumerate(SPECIAL)}
+        | {"900": {**flags, "content": "<|later|>"}},
         "additional_special_tokens": ["<|turn|>", "in"],
         "bos_token": {"__type": "AddedToken", "content": "<s>", **flags},
-        "eos_token": "</s>", "pad_token": "<|endoftext|>", "image_token": "<|turn|>", "unk_token": None,
-        "chat_template": "overruled", "clean_up_tokenization_spaces": True, "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": "</s>",
+        "pad_token": "<|endoftext|>",
+        "image_token": "<|turn|>",
+        "unk_token": None,
+        "chat_template": "overruled",
+        "clean_up_tokenization_spaces": True,
+        "tokenizer_class": "PreTrainedTokenizerFast",
     }
-    files = {"tokenizer_config.json": json.dumps(config), "special_tokens_map.json": json.dumps({"eos_token": "<|endoftext|>"}), "chat_template.jinja": "{{ messages[0].content }}\n"}
+    files = {
+        "tokenizer_config.json": json.dumps(config),
+        "special_tokens_map.json": json.dumps({"eos_token": "<|endoftext|>"}),
+        "chat_template.jinja": "{{ messages[0].content }}\n",
+    }
     tokenizer_json = {**byte_level, "added_tokens": [token for token in byte_level["added_tokens"] if token["content"] != "<|turn|>"]}
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "tokenizer.json").write_text(json.dumps(tokenizer_json))
@@ -284,10 +327,15 @@ def folder_case(byte_level: dict, texts: list[str]) -> dict:
     extra = ["a <|turn|>b<|later|> the king in</s>", "Hi . What 's this ? I do n't , ' x ' know ! We 're , I 'm , you 've"]
     ids = [tokenizer.encode(text) for text in texts + extra]
     return {
-        "files": files, "extra": extra, "ids": ids,
+        "files": files,
+        "extra": extra,
+        "ids": ids,
         "decoded": [tokenizer.decode(row) for row in ids],
         "skipped": [tokenizer.decode(row, skip_special_tokens=True) for row in ids],
-        "cleaned": tokenizer.clean_up_tokenization(extra[-1]), "specialTokens": tokenizer.special_tokens_map, "size": len(tokenizer), "chatTemplate": tokenizer.chat_template,
+        "cleaned": tokenizer.clean_up_tokenization(extra[-1]),
+        "specialTokens": tokenizer.special_tokens_map,
+        "size": len(tokenizer),
+        "chatTemplate": tokenizer.chat_template,
     }
 
 
@@ -329,12 +377,18 @@ def main() -> None:
     texts = [text for text in strings(600, SEED) if len(text) <= LONGEST_PIPELINE_STRING][:PIPELINE_STRINGS]
     cases = [pipeline_case(name, "byteLevel", byte_level, patch, texts) for name, patch in byte_level_pipelines().items()]
     cases += [pipeline_case(name, "metaspace", metaspace, patch, texts) for name, patch in metaspace_pipelines().items()]
-    write_gzip(FIXTURES / "pipelines.json.gz", {
-        "versions": versions("transformers", "tokenizers", "gguf"),
-        "texts": texts, "byteLevel": byte_level, "metaspace": metaspace, "cases": cases,
-        "gguf": gguf_cases(byte_level, metaspace, texts[::2]),
-        "folder": folder_case(byte_level, texts[::4]),
-    })
+    write_gzip(
+        FIXTURES / "pipelines.json.gz",
+        {
+            "versions": versions("transformers", "tokenizers", "gguf"),
+            "texts": texts,
+            "byteLevel": byte_level,
+            "metaspace": metaspace,
+            "cases": cases,
+            "gguf": gguf_cases(byte_level, metaspace, texts[::2]),
+            "folder": folder_case(byte_level, texts[::4]),
+        },
+    )
     if len(sys.argv) > 1:
         write_gzip(FIXTURES / "smollm2.json.gz", smollm2(Path(sys.argv[1]), strings(1400, SEED)))
 

@@ -47,8 +47,9 @@ export class BpeModel {
   }
 
   /**
-   * Token ids of a piece, which is first written in byte characters where the pre-tokenizer ends so. A character that is in no way in the vocabulary becomes the unknown token; where there is none it is dropped
-   * before anything merges, as the `tokenizers` library does (the JavaScript one drops it after).
+   * Token ids of a piece, which is first written in byte characters where the pre-tokenizer ends so. A character that is in no way in
+   * the vocabulary becomes the unknown token; where there is none it is dropped before anything merges, as the `tokenizers` library
+   * does (the JavaScript one drops it after).
    */
   encode(piece: string): readonly number[] {
     const cached = this.#cache.get(piece);

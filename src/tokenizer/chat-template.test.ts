@@ -120,7 +120,8 @@ test('a tokenizer of several templates gives the one for tools when there are to
 
 test('jumps in loops keep what was written, in inner loops too', () => {
   const source =
-    '{% for a in [1, 2, 3, 4] %}[{{ a }}{% for b in range(5) %}{% if b == 1 %}{% continue %}{% elif b == 3 %}-{% break %}{% endif %}{{ b }}{% endfor %}' +
+    '{% for a in [1, 2, 3, 4] %}[{{ a }}{% for b in range(5) %}{% if b == 1 %}{% continue %}' +
+    '{% elif b == 3 %}-{% break %}{% endif %}{{ b }}{% endfor %}' +
     '{% if a == 2 %}!{% continue %}{% endif %}]{% if a == 3 %}{% break %}{% endif %}{% else %}none{% endfor %}';
   expect(template(source).render([{ role: 'user' }])).toBe('[102-][202-![302-]');
 });

@@ -76,8 +76,8 @@ export function findUnclosed(source: string, tags: readonly TemplateTag[]): Temp
       const block = open.pop();
       if (block === undefined) return { line: tag.line, message: `{% ${tag.word} %} closes nothing` };
       if (tag.word !== `end${block.word}`) {
-        const message = `{% ${tag.word} %} was found where {% end${block.word} %} for the {% ${block.word} %} of line ${block.line} was expected`;
-        return { line: tag.line, message };
+        const expected = `{% end${block.word} %} for the {% ${block.word} %} of line ${block.line}`;
+        return { line: tag.line, message: `{% ${tag.word} %} was found where ${expected} was expected` };
       }
     }
   }

@@ -4,6 +4,7 @@ import { isNode, withoutJumps, type Node } from '#tokenizer/template-loops.ts';
 
 type Program = ReturnType<typeof parse>;
 type RuntimeValue = ReturnType<Environment['set']>;
+
 /** Names that no template can write, as they have a space. */
 const OUTPUT = 'python output';
 const CONCATENATE = 'python ~';
@@ -32,8 +33,8 @@ const STATEMENTS = new Set([
 
 /**
  * Rewrites a parsed template in place: `strip`, `lstrip`, `rstrip` and `trim` heed their argument and strip what Python calls
- * whitespace; `length` counts characters; `~`, `string` and `{{ }}` write `True`, `None` and nothing for what is undefined, as Python's `str` does; `break` and
- * `continue` keep what was written before them.
+ * whitespace; `length` counts characters; `tojson` refuses what is undefined; `~`, `string` and `{{ }}` write `True`, `None` and nothing
+ * for what is undefined, as Python's `str` does; `break` and `continue` keep what was written before them.
  */
 export function asPython(program: Program): Program {
   return rewrite(program, 0) as Program;

@@ -40,7 +40,9 @@ export interface TokenizerExtras {
 }
 
 /**
- * Builds a tokenizer from the text of its files. tokenizer.json is followed as it stands.
+ * Builds a tokenizer from the text of its files. tokenizer.json is followed as it stands, as transformers' TokenizersBackend does. Where
+ * tokenizer_config.json names GPT2Tokenizer, LlamaTokenizer or another class that builds its own pipeline from vocabulary and merges,
+ * transformers 5 takes that pipeline instead of the file's, and other tokens can come of it than the model was trained with.
  * @throws AppError `tokenizer/invalid` for what is broken, `tokenizer/unsupported` for a part that cannot be carried out exactly:
  * file, path, found and expected are in the message.
  */
