@@ -204,5 +204,5 @@ export function describeRopeTable(config: ModelConfig, positions: number): { tab
     positions,
   );
   const place = region('rope table', 'weights', values.byteLength);
-  return { table: regionTensor('rope table', [positions, config.headSize], place), values };
+  return { table: regionTensor('rope table', [positions, config.headSize / 2, 2], place), values };
 }

@@ -121,6 +121,6 @@ export function planTraining(model: Model, layout: LoraLayout, options: Training
   bytes.batch = regions.batch.sizeBytes + regions.statistics.sizeBytes;
   bytes.activations = arenaSizeBytes([...train, ...evaluate].map(({ plan }) => plan)) + arenaSizeBytes([update]);
   bytes.uniforms = [...train, ...evaluate].reduce((sum, { plan }) => sum + uniformSizeBytes(plan), uniformSizeBytes(update));
-  bytes.readback = READBACK_SLOTS * STATISTICS_BYTES;
+  bytes.readback = READBACK_SLOTS * STATISTICS_BYTES + layout.sizeBytes;
   return { model, layout, options, regions, ropeValues: rope.values, train, evaluate, update, bytes };
 }

@@ -59,6 +59,8 @@ export class Training {
   readonly #evaluate: readonly Compiled[];
   readonly #update: Program;
   readonly #slots: readonly ReadbackSlot[];
+  readonly #staging: OwnedBuffer;
+  #downloads: Promise<unknown> = Promise.resolve();
   readonly #batchBytes: ArrayBuffer;
   #nextSlot = 0;
 
@@ -66,7 +68,15 @@ export class Training {
     gpu: Gpu,
     queue: SubmitQueue,
     plan: TrainingPlan,
-    parts: { owned: OwnedBuffer[]; arenas: Arena[]; train: Compiled[]; evaluate: Compiled[]; update: Program; slots: ReadbackSlot[] },
+    parts: {
+      owned: OwnedBuffer[];
+      arenas: Arena[];
+      train: Compiled[];
+      evaluate: Compiled[];
+      update: Program;
+      slots: ReadbackSlot[];
+      staging: OwnedBuffer;
+    },
   ) {
     this.#gpu = gpu;
     this.#queue = queue;
@@ -77,6 +87,7 @@ export class Training {
     this.#evaluate = parts.evaluate;
     this.#update = parts.update;
     this.#slots = parts.slots;
+    this.#staging = parts.staging;
     this.#batchBytes = new ArrayBuffer(plan.regions.batch.sizeBytes);
   }
 
@@ -110,7 +121,9 @@ export class Training {
           owned.push(buffer);
           return { owned: buffer, busy: Promise.resolve() };
         });
-        return new Training(gpu, queue, plan, { owned, arenas, train, evaluate, update, slots });
+        const staging = gpu.createBuffer('readback', 'adapter read-back', plan.layout.sizeBytes, USAGE.mapRead | USAGE.copyDst);
+        owned.push(staging);
+        return new Training(gpu, queue, plan, { owned, arenas, train, evaluate, update, slots, staging });
       });
     } catch (error) {
       for (const buffer of owned) buffer.destroy();
@@ -257,15 +270,18 @@ export class Training {
     return result;
   }
 
-  async #download(place: Region): Promise<Float32Array> {
-    const staging = this.#gpu.createBuffer('readback', `${place.name} read-back`, place.sizeBytes, USAGE.mapRead | USAGE.copyDst);
-    try {
-      await this.#queue.copy((encoder) => encoder.copyBufferToBuffer(bufferOf(place), 0, staging.buffer, 0, place.sizeBytes));
-      await staging.buffer.mapAsync(MAP_READ);
-      return new Float32Array(staging.buffer.getMappedRange().slice(0));
-    } finally {
-      staging.destroy();
-    }
+  /** Reads one of the adapter's buffers back, through the one staging buffer, one after another. */
+  #download(place: Region): Promise<Float32Array> {
+    const turn = this.#downloads.then(async () => {
+      const { buffer } = this.#staging;
+      await this.#queue.copy((encoder) => encoder.copyBufferToBuffer(bufferOf(place), 0, buffer, 0, place.sizeBytes));
+      await buffer.mapAsync(MAP_READ);
+      const values = new Float32Array(buffer.getMappedRange().slice(0));
+      buffer.unmap();
+      return values;
+    });
+    this.#downloads = turn.catch(() => undefined);
+    return turn;
   }
 
   #upload(place: Region, values: Float32Array): void {
