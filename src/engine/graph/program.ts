@@ -83,7 +83,13 @@ export class Program {
     const { bytes, slots } = packUniforms(plan.dispatches);
     const uniforms = gpu.createBuffer('uniforms', `${label} parameters`, bytes.byteLength, USAGE.uniform | USAGE.copyDst);
     gpu.device.queue.writeBuffer(uniforms.buffer, 0, bytes as Uint8Array<ArrayBuffer>);
-    const pipelines = await Promise.all(plan.dispatches.map((dispatch) => gpu.pipeline(dispatch.kernel, dispatch.overrides)));
+    let pipelines: GPUComputePipeline[];
+    try {
+      pipelines = await Promise.all(plan.dispatches.map((dispatch) => gpu.pipeline(dispatch.kernel, dispatch.overrides)));
+    } catch (error) {
+      uniforms.destroy();
+      throw error;
+    }
     const commands = plan.dispatches.map((dispatch, i): Command => {
       const entries: GPUBindGroupEntry[] = dispatch.bindings.map((view, j) => ({
         binding: dispatch.kernel.bindings[j]?.index ?? 0,

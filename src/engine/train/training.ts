@@ -53,8 +53,7 @@ export class Training {
   readonly plan: TrainingPlan;
   readonly #gpu: Gpu;
   readonly #queue: SubmitQueue;
-  readonly #owned: OwnedBuffer[];
-  readonly #arenas: Arena[];
+  readonly #owned: readonly { destroy(): void }[];
   readonly #train: readonly Compiled[];
   readonly #evaluate: readonly Compiled[];
   readonly #update: Program;
@@ -69,8 +68,7 @@ export class Training {
     queue: SubmitQueue,
     plan: TrainingPlan,
     parts: {
-      owned: OwnedBuffer[];
-      arenas: Arena[];
+      owned: { destroy(): void }[];
       train: Compiled[];
       evaluate: Compiled[];
       update: Program;
@@ -82,7 +80,6 @@ export class Training {
     this.#queue = queue;
     this.plan = plan;
     this.#owned = parts.owned;
-    this.#arenas = parts.arenas;
     this.#train = parts.train;
     this.#evaluate = parts.evaluate;
     this.#update = parts.update;
@@ -93,41 +90,39 @@ export class Training {
 
   /** Allocates and compiles all of a plan. @throws AppError `gpu/out-of-memory`; what was allocated is given back. */
   static async create(gpu: Gpu, queue: SubmitQueue, plan: TrainingPlan): Promise<Training> {
-    const owned: OwnedBuffer[] = [];
-    const arenas: Arena[] = [];
+    const owned: { destroy(): void }[] = [];
+    const own = <T extends { destroy(): void }>(made: T): T => {
+      owned.push(made);
+      return made;
+    };
+    const recordings = [...plan.train, ...plan.evaluate];
     try {
       return await gpu.checked('the training step', async () => {
         const { regions } = plan;
-        for (const place of Object.values(regions)) owned.push(allocate(gpu, place));
+        for (const place of Object.values(regions)) own(allocate(gpu, place));
         gpu.device.queue.writeBuffer(regions.ropeTable.buffer as GPUBuffer, 0, plan.ropeValues as Float32Array<ArrayBuffer>);
-        const recordings = [...plan.train, ...plan.evaluate];
-        const arena = new Arena(
-          gpu,
-          recordings.map((recording) => recording.plan),
-          'activations',
-        );
-        arenas.push(arena);
-        const updateArena = new Arena(gpu, [plan.update], 'update');
-        arenas.push(updateArena);
-        const compile = async (recording: Recording, label: string): Promise<Compiled> => ({
-          capacity: recording.capacity,
-          program: await Program.compile(gpu, recording.plan, arena, `${label} ${recording.capacity}`),
-        });
-        const train = await Promise.all(plan.train.map((recording) => compile(recording, 'train')));
-        const evaluate = await Promise.all(plan.evaluate.map((recording) => compile(recording, 'evaluate')));
-        const update = await Program.compile(gpu, plan.update, updateArena, 'update');
+        const plans = recordings.map((recording) => recording.plan);
+        const arena = own(new Arena(gpu, plans, 'activations'));
+        const updateArena = own(new Arena(gpu, [plan.update], 'update'));
         const slots = Array.from({ length: READBACK_SLOTS }, (_, i): ReadbackSlot => {
           const buffer = gpu.createBuffer('readback', `statistics ${i}`, STATISTICS_BYTES, USAGE.mapRead | USAGE.copyDst);
-          owned.push(buffer);
-          return { owned: buffer, busy: Promise.resolve() };
+          return { owned: own(buffer), busy: Promise.resolve() };
         });
-        const staging = gpu.createBuffer('readback', 'adapter read-back', plan.layout.sizeBytes, USAGE.mapRead | USAGE.copyDst);
-        owned.push(staging);
-        return new Training(gpu, queue, plan, { owned, arenas, train, evaluate, update, slots, staging });
+        const staging = own(gpu.createBuffer('readback', 'adapter read-back', plan.layout.sizeBytes, USAGE.mapRead | USAGE.copyDst));
+        const compile = async (list: readonly Recording[], label: string): Promise<Compiled[]> => {
+          const compiled: Compiled[] = [];
+          for (const { capacity, plan: of } of list) {
+            compiled.push({ capacity, program: own(await Program.compile(gpu, of, arena, `${label} ${capacity}`)) });
+          }
+          return compiled;
+        };
+        const train = await compile(plan.train, 'train');
+        const evaluate = await compile(plan.evaluate, 'evaluate');
+        const update = own(await Program.compile(gpu, plan.update, updateArena, 'update'));
+        return new Training(gpu, queue, plan, { owned, train, evaluate, update, slots, staging });
       });
     } catch (error) {
-      for (const buffer of owned) buffer.destroy();
-      for (const arena of arenas) arena.destroy();
+      for (const made of owned) made.destroy();
       throw error;
     }
   }
@@ -207,10 +202,7 @@ export class Training {
   }
 
   destroy(): void {
-    for (const { program } of [...this.#train, ...this.#evaluate]) program.destroy();
-    this.#update.destroy();
-    for (const arena of this.#arenas) arena.destroy();
-    for (const buffer of this.#owned) buffer.destroy();
+    for (const made of this.#owned) made.destroy();
   }
 
   #header(lossTokens: number, rates: Pick<BatchHeader, 'learningRate' | 'firstCorrection' | 'secondCorrection'>): BatchHeader {

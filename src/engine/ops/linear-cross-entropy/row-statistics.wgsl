@@ -4,7 +4,7 @@
 // One workgroup reduces one row in a single pass: each lane keeps a running maximum and the sum relative to it, and lanes are
 // merged as a tree, so the order of summation is fixed. Ties of the maximum go to the lowest column. Rows from
 // header.lossRowCount on are left unwritten. All f32.
-override lanes: u32 = 64;
+override lanes: u32 = 64; // a power of 8
 struct Params { vocab: u32, stride4: u32, rows: u32, rowStart: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> logits: array<vec4<f32>>;
@@ -41,15 +41,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   tops[lane] = top;
   sums[lane] = sum;
   places[lane] = place;
-  for (var step = lanes / 2u; step > 0u; step /= 2u) {
+  for (var left = lanes / 8u; left > 0u; left /= 8u) {
     workgroupBarrier();
-    if (lane < step) {
-      let otherTop = tops[lane + step];
-      let otherPlace = places[lane + step];
-      let highest = max(top, otherTop);
-      sum = sum * exp(top - highest) + sums[lane + step] * exp(otherTop - highest);
-      if (otherTop > top || (otherTop == top && otherPlace < place)) { place = otherPlace; }
-      top = highest;
+    if (lane < left) {
+      for (var other = lane + left; other < 8u * left; other += left) {
+        let otherTop = tops[other];
+        let highest = max(top, otherTop);
+        sum = sum * exp(top - highest) + sums[other] * exp(otherTop - highest);
+        if (otherTop > top || (otherTop == top && places[other] < place)) { place = places[other]; }
+        top = highest;
+      }
       tops[lane] = top;
       sums[lane] = sum;
       places[lane] = place;
