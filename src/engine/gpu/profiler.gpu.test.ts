@@ -47,16 +47,21 @@ describe('Profiler', () => {
     const { querySets } = gpu.counts;
     const liveBytes = gpu.ledger.liveBytes;
     const profiler = new Profiler(gpu, 2);
-    const sums = new Float64Array(5);
+    // The least of several runs: another process may hold a software adapter up in any of them.
+    const least = new Float64Array(5).fill(Infinity);
+    let total = 0;
     const startedAt = performance.now();
     for (let round = 0; round < 5; round++) {
       const times = await profiler.measure(timed, 3);
       expect(times[4]).toBe(0);
-      for (const [i, ms] of times.entries()) sums[i] += ms;
+      for (const [i, ms] of times.entries()) {
+        least[i] = Math.min(least[i], ms);
+        total += ms;
+      }
     }
     const elapsedMs = performance.now() - startedAt;
-    expect(Math.min(sums[1], sums[3])).toBeGreaterThan(2 * Math.max(sums[0], sums[2]));
-    expect(sums.reduce((total, ms) => total + ms, 0)).toBeLessThan(elapsedMs);
+    expect(Math.min(least[1], least[3])).toBeGreaterThan(2 * Math.max(least[0], least[2]));
+    expect(total).toBeLessThan(elapsedMs);
     expect((await profiler.measure(timed, 6))[4]).toBeGreaterThan(0);
     expect(gpu.counts.querySets).toBe(querySets + 1);
     profiler.destroy();
