@@ -37,10 +37,12 @@ describe('defaultChunkRows', () => {
     return defaultChunkRows(describeWeight('head', 'f32', vocab, width, small), capacity, small);
   };
 
-  it('is at most 256, in chunks of about one size', () => {
-    expect(rows(2048, 64, 4096)).toBe(256);
-    expect(rows(2048, 64, 300)).toBe(152);
+  it('is at most 64, or 256 for a wide vocabulary, in chunks of about one size', () => {
+    expect(rows(2048, 64, 4096)).toBe(64);
+    expect(rows(2048, 64, 130)).toBe(48);
     expect(rows(2048, 64, 5)).toBe(5);
+    expect(rows(49_152, 64, 4096)).toBe(256);
+    expect(rows(49_152, 64, 300)).toBe(152);
   });
 
   it('keeps the logits in 64 MiB', () => {

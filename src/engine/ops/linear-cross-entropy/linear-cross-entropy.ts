@@ -93,18 +93,23 @@ function hiddenGradient(r: Recorder, logits: Tensor, head: WeightMatrix, rowGrad
 }
 
 const LOGITS_BYTES = 64 * 2 ** 20;
-const MOST_ROWS = 256;
+/** A chunk is computed whole for its first loss row: short ones waste little, and from 32 rows on a product is as fast a row as it gets. */
+const MOST_ROWS = 64;
+/** Where the vocabulary is wide, the hidden states' gradient is a long sum for few results: more rows keep a device busy meanwhile. */
+const WIDE = { vocab: 8192, mostRows: 256 };
 
-/** As many rows as a binding and 64 MiB hold, at most 256, in chunks of about one size, a multiple of 8 where possible. */
+/** As many rows as a binding and 64 MiB hold, at most 64 (256 for a wide vocabulary), in chunks of about one size, a multiple of 8 where possible. */
 export function defaultChunkRows(head: WeightMatrix, capacity: number, limits: GpuLimits): number {
-  const bytes = Math.min(limits.maxBindingBytes, LOGITS_BYTES);
+  const floats = Math.min(limits.maxBindingBytes, LOGITS_BYTES) / 4;
   const alignment = limits.offsetAlignment / 4;
-  // Rows of the gradient that come before a chunk's own in its binding.
+  // Rows of the gradient that may come before a chunk's own in its binding.
   const skipped = head.columns % alignment === 0 ? 0 : alignment / 4 - 1;
-  const fitting = Math.min(Math.floor(bytes / 4 / logitsStride(head)), Math.floor(bytes / 4 / head.columns) - skipped, MOST_ROWS);
-  const even = (rows: number) => (fitting >= 8 ? Math.ceil(rows / 8) * 8 : rows);
-  const most = fitting >= 8 ? Math.floor(fitting / 8) * 8 : Math.max(1, fitting);
-  return Math.min(capacity, even(Math.ceil(capacity / Math.ceil(capacity / most))));
+  const fitting = Math.min(Math.floor(floats / logitsStride(head)), Math.floor(floats / head.columns) - skipped);
+  const wanted = Math.max(1, Math.min(fitting, head.rows > WIDE.vocab ? WIDE.mostRows : MOST_ROWS));
+  const unit = wanted >= 8 ? 8 : 1;
+  const most = Math.floor(wanted / unit) * unit;
+  const even = capacity / Math.ceil(capacity / most);
+  return Math.min(capacity, Math.ceil(even / unit) * unit);
 }
 
 const reduceKernel = defineKernel({

@@ -14,6 +14,9 @@ const kernel = defineKernel({
   grid: ({ rows = 0 }) => linearGrid(rows),
 });
 
+/** Columns from which a row keeps 64 lanes busy. With fewer, adapters that run on a CPU take longer to start lanes than to read the row. */
+const WIDE_ROW = 8192;
+
 export interface RowStatistics {
   /** [rows, 2]: the row's maximum, and the sum of exponentials relative to it. */
   normalizers: Tensor;
@@ -44,6 +47,6 @@ export function rowStatistics(
     kernel,
     { logits, ...into, targets: batch.targets, header: batch.header },
     { vocab, stride4: stride / 4, rows, rowStart: start },
-    { work: 8 * rows * vocab, minLossRows: start },
+    { overrides: { lanes: stride < WIDE_ROW ? 8 : 64 }, work: 8 * rows * vocab, minLossRows: start },
   );
 }
