@@ -63,7 +63,7 @@ describe('opening', () => {
     });
     const broken = { path: 'held.json', file: new Blob(['{']) };
     await expect(session.openDataset({ ...named('rows.json'), heldOut: broken })).rejects.toMatchObject({ code: 'data/invalid' });
-    await expect(session.openTokenizer({ name: 'x', files: [MODEL[0] as NamedFile] })).rejects.toMatchObject({
+    await expect(session.openTokenizer({ name: 'x', files: [MODEL[0]] })).rejects.toMatchObject({
       code: 'model/missing-file',
     });
     expect((await session.preview({ row: 0, settings: settings() })).text).toContain('teapot x2, Lisbon, Friday');

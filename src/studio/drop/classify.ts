@@ -61,7 +61,7 @@ export async function classifyDrop(files: readonly NamedFile[]): Promise<Drop> {
   if (data !== undefined && other !== undefined) {
     const heldOut = datasets.filter(({ path }) => HELD_OUT.test(nameOf(path)));
     const train = datasets.filter((file) => !heldOut.includes(file));
-    if (train.length === 1 && heldOut.length === 1) return { kind: 'data', file: train[0] as NamedFile, heldOut: heldOut[0] };
+    if (train.length === 1 && heldOut.length === 1) return { kind: 'data', file: train[0], heldOut: heldOut[0] };
     return { kind: 'refused', name: files.map(({ path }) => nameOf(path)).join(', '), looksLike: 'several-datasets' };
   }
   const name = nameOf(first.path);

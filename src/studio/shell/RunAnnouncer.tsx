@@ -1,0 +1,16 @@
+/** Tells screen readers when the run changes its state; not at every step. */
+import { VisuallyHidden } from '@mantine/core';
+import { useStore } from 'zustand';
+import { useStudio, useText } from '#studio/context.ts';
+import { runWords } from '#studio/shell/rail-states.ts';
+
+export function RunAnnouncer() {
+  const text = useText();
+  const state = useStore(useStudio().run, (run) => run.state);
+  const isTold = state.kind !== 'training' && state.kind !== 'answering' && state.kind !== 'idle';
+  return (
+    <VisuallyHidden role="status" aria-live="polite">
+      {isTold ? runWords({ state, latest: null }, text) : ''}
+    </VisuallyHidden>
+  );
+}

@@ -1,0 +1,85 @@
+/** The present state of each place, in the few words that stand on the rail. Pure: state in, words out. */
+import type { DatasetStore } from '#studio/stores/dataset.ts';
+import type { DeviceState } from '#studio/stores/device.ts';
+import type { ModelStore } from '#studio/stores/model.ts';
+import type { Place } from '#studio/stores/place.ts';
+import { adapterStep, type RunStore } from '#studio/stores/run.ts';
+import type { ProjectStore } from '#studio/studio.ts';
+import type { Text } from '#studio/text/en.ts';
+
+export interface RailInput {
+  device: DeviceState;
+  model: Pick<ModelStore, 'opened' | 'opening'>;
+  dataset: Pick<DatasetStore, 'opened' | 'opening' | 'prepared' | 'prepareError' | 'previewError'>;
+  project: Pick<ProjectStore, 'mapping' | 'estimate'>;
+  run: Pick<RunStore, 'state' | 'latest'>;
+}
+
+/** Weight types of a model in one word or two: the commonest by matrices first. */
+export function precisionOf(weightTypes: Readonly<Record<string, number>>): string {
+  return Object.entries(weightTypes)
+    .sort(([, a], [, b]) => b - a)
+    .map(([type]) => type)
+    .join(' + ');
+}
+
+/** How many kinds of things a report found. */
+export function findingCount(prepared: DatasetStore['prepared']): number {
+  if (prepared === null) return 0;
+  const { truncatedRows, mergedRows, skipped } = prepared.report;
+  return skipped.length + (truncatedRows.count > 0 ? 1 : 0) + (mergedRows.count > 0 ? 1 : 0);
+}
+
+export function runWords({ state, latest }: RailInput['run'], text: Text): string {
+  const { states } = text.train;
+  switch (state.kind) {
+    case 'idle':
+      return states.idle;
+    case 'preparing':
+      return states.preparing(state.what);
+    case 'training':
+      return states.training(state.step, state.steps, latest?.lossNats ?? null);
+    case 'answering':
+      return states.answering(state.step, state.done, state.total);
+    case 'paused':
+      return state.why === 'not-finite' ? states.notFinite(state.step) : states.paused(state.step, state.steps);
+    case 'done':
+      return state.wasStopped ? states.stopped(state.step, state.steps) : states.done(state.steps);
+    case 'failed':
+      return states.failed(state.step);
+    default:
+      return state satisfies never;
+  }
+}
+
+export function railStates({ device, model, dataset, project, run }: RailInput, text: Text): Record<Place, string> {
+  const step = adapterStep(run.state);
+  return {
+    model: modelWords(device, model, text),
+    data: dataWords(dataset, project, text),
+    train: trainWords(project, run, text),
+    chat: model.opened === null ? text.chat.noModelState : step === null ? text.chat.baseState : text.chat.bothState(step),
+    export: step === null ? text.export.noneState : text.export.state(step),
+  };
+}
+
+function modelWords(device: DeviceState, { opened, opening }: RailInput['model'], text: Text): string {
+  if (opening !== null) return text.model.openingState(opening.progress?.done ?? 0, opening.progress?.total ?? 0);
+  if (opened !== null) return text.model.state(opened.summary.name, opened.summary.parameterCount, precisionOf(opened.summary.weightTypes));
+  if (device.kind === 'missing') return device.error.code === 'gpu/device-lost' ? text.device.lost : text.device.missing;
+  return text.model.noneState;
+}
+
+function dataWords(dataset: RailInput['dataset'], { mapping }: RailInput['project'], text: Text): string {
+  const { opened, opening } = dataset;
+  if (opening !== null) return text.data.openingState;
+  if (opened === null) return text.data.noneState;
+  if (mapping === null) return text.data.mappingMissingState(opened.rowCount);
+  if (dataset.previewError !== null || dataset.prepareError !== null) return text.data.errorState(opened.rowCount);
+  return text.data.state(opened.rowCount, findingCount(dataset.prepared));
+}
+
+function trainWords({ estimate }: RailInput['project'], run: RailInput['run'], text: Text): string {
+  if (run.state.kind !== 'idle') return runWords(run, text);
+  return estimate === null ? text.train.states.notReady : text.train.states.ready(estimate.steps);
+}

@@ -1,0 +1,133 @@
+/** What was typed and chosen: the one store that survives a reload. Knows no worker. */
+import { persist, createJSONStorage, type StateStorage } from 'zustand/middleware';
+import { createStore } from 'zustand/vanilla';
+import type { DataMapping, MappingGuess } from '#protocol/data.ts';
+import { RECIPE_FIELDS } from '#recipe/fields.ts';
+
+/** The demo's own recipe and that of other models differ by an order of magnitude in their rates, so what was changed is kept apart. */
+export type RecipeOf = 'demo' | 'own';
+
+export interface ChatSettings {
+  maxNewTokens: number;
+  /** 0: greedy. */
+  temperature: number;
+  topK: number;
+  topP: number;
+  seed: number;
+}
+
+export const CHAT_DEFAULTS: ChatSettings = { maxNewTokens: 64, temperature: 0, topK: 40, topP: 0.95, seed: 1 };
+
+export interface Drafts {
+  /** Fields that differ from the recipe to begin with, as they were typed: a value may be none that the recipe allows. */
+  fields: Record<RecipeOf, Record<string, unknown>>;
+  /** The mapping that a user chose, by dataset. */
+  mappings: Record<string, MappingGuess>;
+  chatFields: Record<string, string>;
+  chat: ChatSettings;
+  /** Held-out rows that base and tuned answer. */
+  answeredRows: number;
+}
+
+export interface DraftStore extends Drafts {
+  setField(of: RecipeOf, field: string, value: unknown): void;
+  resetFields(of: RecipeOf): void;
+  setMapping(dataset: string, mapping: MappingGuess): void;
+  resetMapping(dataset: string): void;
+  setChatField(name: string, value: string): void;
+  setChat(settings: Partial<ChatSettings>): void;
+  setAnsweredRows(rows: number): void;
+}
+
+export const ANSWERED_ROWS = 60;
+const STORAGE_KEY = 'loratory.drafts';
+
+const EMPTY: Drafts = { fields: { demo: {}, own: {} }, mappings: {}, chatFields: {}, chat: CHAT_DEFAULTS, answeredRows: ANSWERED_ROWS };
+
+export function createDraftStore(storage: StateStorage) {
+  return createStore<DraftStore>()(
+    persist(
+      (set) => ({
+        ...EMPTY,
+        setField: (of, field, value) => set(({ fields }) => ({ fields: { ...fields, [of]: { ...fields[of], [field]: value } } })),
+        resetFields: (of) => set(({ fields }) => ({ fields: { ...fields, [of]: {} } })),
+        setMapping: (dataset, mapping) => set(({ mappings }) => ({ mappings: { ...mappings, [dataset]: mapping } })),
+        resetMapping: (dataset) =>
+          set(({ mappings }) => ({ mappings: Object.fromEntries(Object.entries(mappings).filter(([name]) => name !== dataset)) })),
+        setChatField: (name, value) => set(({ chatFields }) => ({ chatFields: { ...chatFields, [name]: value } })),
+        setChat: (settings) => set(({ chat }) => ({ chat: { ...chat, ...settings } })),
+        setAnsweredRows: (answeredRows) => set({ answeredRows }),
+      }),
+      {
+        name: STORAGE_KEY,
+        version: 1,
+        storage: createJSONStorage(() => storage),
+        partialize: ({ fields, mappings, chatFields, chat, answeredRows }): Drafts => ({
+          fields,
+          mappings,
+          chatFields,
+          chat,
+          answeredRows,
+        }),
+        merge: (stored, current) => ({ ...current, ...readDrafts(stored) }),
+      },
+    ),
+  );
+}
+
+/** What of a stored value can still be used: it may come from another version, or from anyone. */
+export function readDrafts(stored: unknown): Drafts {
+  const value = asRecord(stored);
+  const fields = asRecord(value.fields);
+  const chat = asRecord(value.chat);
+  const known = (record: unknown) =>
+    Object.fromEntries(Object.entries(asRecord(record)).filter(([name]) => Object.hasOwn(RECIPE_FIELDS, name)));
+  const number = (candidate: unknown, fallback: number) =>
+    typeof candidate === 'number' && Number.isFinite(candidate) ? candidate : fallback;
+  return {
+    fields: { demo: known(fields.demo), own: known(fields.own) },
+    mappings: Object.fromEntries(
+      Object.entries(asRecord(value.mappings)).flatMap(([name, guess]) => {
+        const read = readGuess(guess);
+        return read === null ? [] : [[name, read]];
+      }),
+    ),
+    chatFields: Object.fromEntries(
+      Object.entries(asRecord(value.chatFields)).flatMap(([name, text]) => (typeof text === 'string' ? [[name, text]] : [])),
+    ),
+    chat: {
+      maxNewTokens: number(chat.maxNewTokens, CHAT_DEFAULTS.maxNewTokens),
+      temperature: number(chat.temperature, CHAT_DEFAULTS.temperature),
+      topK: number(chat.topK, CHAT_DEFAULTS.topK),
+      topP: number(chat.topP, CHAT_DEFAULTS.topP),
+      seed: number(chat.seed, CHAT_DEFAULTS.seed),
+    },
+    answeredRows: number(value.answeredRows, ANSWERED_ROWS),
+  };
+}
+
+function readGuess(value: unknown): MappingGuess | null {
+  const { mapping, loss } = asRecord(value);
+  const read = readMapping(asRecord(mapping));
+  return read === null || (loss !== 'all' && loss !== 'answer') ? null : { mapping: read, loss };
+}
+
+function readMapping(value: Record<string, unknown>): DataMapping | null {
+  const text = (name: string) => (typeof value[name] === 'string' ? value[name] : '');
+  switch (value.kind) {
+    case 'text':
+      return { kind: 'text', column: text('column') };
+    case 'template':
+      return { kind: 'template', template: text('template') };
+    case 'messages':
+      return { kind: 'messages', column: text('column') };
+    case 'prompt-completion':
+      return { kind: 'prompt-completion', prompt: text('prompt'), completion: text('completion') };
+    default:
+      return null;
+  }
+}
+
+function asRecord(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}

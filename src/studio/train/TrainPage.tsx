@@ -1,0 +1,53 @@
+/** Train: the run's controls and numbers, its curves, its memory, and what base and tuned answer. */
+import { lazy, Suspense } from 'react';
+import { useStore } from 'zustand';
+import { fromWire } from '#base/errors.ts';
+import { useStudio, useText } from '#studio/context.ts';
+import { ErrorNote } from '#studio/parts/Note.tsx';
+import { PageHeader } from '#studio/parts/Page.tsx';
+import partClasses from '#studio/parts/parts.module.css';
+import { runWords } from '#studio/shell/rail-states.ts';
+import { Answers } from '#studio/train/Answers.tsx';
+import { FactStrip } from '#studio/train/FactStrip.tsx';
+import { MemoryBar } from '#studio/train/MemoryBar.tsx';
+import { RecipeForm } from '#studio/train/RecipeForm.tsx';
+import { RunControls } from '#studio/train/RunControls.tsx';
+import classes from '#studio/train/train.module.css';
+import { Warnings } from '#studio/train/Warnings.tsx';
+
+/** recharts is larger than the rest of the page together. */
+const Charts = lazy(async () => ({ default: (await import('#studio/train/Charts.tsx')).Charts }));
+
+export function TrainPage() {
+  const text = useText();
+  const studio = useStudio();
+  const { state, error } = useStore(studio.run);
+  const estimateError = useStore(studio.project, (project) => project.estimateError);
+  const isDemo = useStore(studio.model, (model) => model.opened?.isDemo === true);
+  const rowCount = useStore(studio.dataset, ({ opened }) => (opened?.isDemo === true ? opened.rowCount : null));
+  return (
+    <>
+      <PageHeader title={text.places.train} lead={isDemo && rowCount !== null ? text.train.demoLead(rowCount) : text.train.lead}>
+        <RunControls />
+      </PageHeader>
+      <p className={partClasses.muted} data-testid="run-state">
+        {runWords({ state, latest: null }, text)}
+      </p>
+      {error !== null && <ErrorNote error={error} />}
+      {state.kind === 'failed' && error === null && <ErrorNote error={fromWire(state.error)} />}
+      {estimateError !== null && <ErrorNote error={estimateError} />}
+      <Warnings />
+      <FactStrip />
+      <div className={classes.columns}>
+        <div>
+          <Suspense fallback={<p className={partClasses.muted}>{text.train.charts.loading}</p>}>
+            <Charts />
+          </Suspense>
+          <Answers />
+          <MemoryBar />
+        </div>
+        <RecipeForm />
+      </div>
+    </>
+  );
+}
