@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { Recorder } from '#engine/graph/recorder.ts';
+import { region, regionTensor } from '#engine/graph/tensor.ts';
+import { batchSizeBytes, batchTensors } from '#engine/ops/batch/batch-layout.ts';
 import { describeWeight } from '#engine/ops/weights/weight-matrix.ts';
 import { assertGradient, randomValues } from '#engine/ops/testing/compare.ts';
-import { defaultChunkRows } from '#engine/ops/linear-cross-entropy/linear-cross-entropy.ts';
+import { defaultChunkRows, linearCrossEntropy } from '#engine/ops/linear-cross-entropy/linear-cross-entropy.ts';
 import { lossGradientReference, lossReference, type LossInputs } from '#engine/ops/linear-cross-entropy/linear-cross-entropy.ref.ts';
 
 describe('linear-cross-entropy reference', () => {
@@ -30,8 +33,39 @@ describe('linear-cross-entropy reference', () => {
   });
 });
 
+const limits = { maxBindingBytes: 2 ** 27, maxBufferBytes: 2 ** 28, offsetAlignment: 256, maxWorkgroupsPerDimension: 65535 };
+
+describe('the recorded loss', () => {
+  /** Names of the kernels that a batch with this many loss rows runs. */
+  function encoded(lossRows: number, wantsGradient = true): string[] {
+    const [capacity, width, vocab] = [20, 64, 96];
+    const r = new Recorder(limits);
+    const hidden = regionTensor('hidden', [capacity, width], region('hidden', 'scratch', capacity * width * 4));
+    hidden.needsGrad = wantsGradient;
+    const batch = batchTensors(region('batch', 'batch', batchSizeBytes(capacity)), capacity);
+    linearCrossEntropy(r, hidden, describeWeight('head', 'f32', vocab, width, limits), batch, { chunkRows: 8 });
+    r.backward();
+    return r.dispatches
+      .filter((dispatch) => lossRows > dispatch.minLossRows)
+      .map((dispatch) => dispatch.kernel.name.replace(/-activation.*|-f32.*/, ''));
+  }
+  const forward = ['gather-loss-rows', 'matmul-nt', 'row-statistics'];
+  const chunk = [...forward, 'logits-gradient', 'matmul-nn'];
+
+  it('runs only the chunks that hold loss rows, and clears the gradient whatever they are', () => {
+    expect(encoded(0)).toEqual(['scatter-loss-rows']);
+    expect(encoded(1)).toEqual([...chunk, 'scatter-loss-rows']);
+    expect(encoded(8)).toEqual([...chunk, 'scatter-loss-rows']);
+    expect(encoded(9)).toEqual([...chunk, ...chunk, 'scatter-loss-rows']);
+    expect(encoded(20)).toEqual([...chunk, ...chunk, ...chunk, 'scatter-loss-rows']);
+  });
+
+  it('makes no gradient where none is wanted', () => {
+    expect(encoded(9, false)).toEqual([...forward, ...forward]);
+  });
+});
+
 describe('defaultChunkRows', () => {
-  const limits = { maxBindingBytes: 2 ** 27, maxBufferBytes: 2 ** 28, offsetAlignment: 256, maxWorkgroupsPerDimension: 65535 };
   const rows = (vocab: number, width: number, capacity: number, maxBindingBytes = limits.maxBindingBytes) => {
     const small = { ...limits, maxBindingBytes };
     return defaultChunkRows(describeWeight('head', 'f32', vocab, width, small), capacity, small);
