@@ -38,7 +38,7 @@ export interface StudioOptions {
   storage: StateStorage;
   hasWebGpu: boolean;
   fetchDemoFile: FetchDemoFile;
-  goTo(place: Place): void;
+  goTo: (place: Place) => void;
 }
 
 export type Studio = ReturnType<typeof createStudio>;

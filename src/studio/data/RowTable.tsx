@@ -19,14 +19,12 @@ export function RowTable({ dataset }: { dataset: OpenedDataset }) {
   const drawn = drawnRows(scrollTop, VIEW_HEIGHT, dataset.rowCount);
   const rowAt = useRows(dataset, drawn);
   const numbers = Array.from({ length: drawn.end - drawn.start }, (_, i) => drawn.start + i);
-  const columnCount = dataset.columns.length + 1;
   return (
-    <div
+    <section
       className={classes.tableFrame}
-      onScroll={(event: UIEvent<HTMLDivElement>) => setScrollTop(event.currentTarget.scrollTop)}
+      onScroll={(event: UIEvent<HTMLElement>) => setScrollTop(event.currentTarget.scrollTop)}
       // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard
       tabIndex={0}
-      role="region"
       aria-label={text.label}
     >
       <table className={classes.table} aria-rowcount={dataset.rowCount + 1}>
@@ -41,7 +39,7 @@ export function RowTable({ dataset }: { dataset: OpenedDataset }) {
           </tr>
         </thead>
         <tbody>
-          <Spacer rows={drawn.start} columnCount={columnCount} />
+          <Spacer rows={drawn.start} />
           {numbers.map((number) => {
             const row = rowAt(number);
             return (
@@ -57,10 +55,10 @@ export function RowTable({ dataset }: { dataset: OpenedDataset }) {
               </tr>
             );
           })}
-          <Spacer rows={dataset.rowCount - drawn.end} columnCount={columnCount} />
+          <Spacer rows={dataset.rowCount - drawn.end} />
         </tbody>
       </table>
-    </div>
+    </section>
   );
 }
 
@@ -70,13 +68,8 @@ function Cell({ value }: { value: unknown }) {
   return shown === '' ? <span className={classes.empty}>{empty}</span> : shown;
 }
 
-function Spacer({ rows, columnCount }: { rows: number; columnCount: number }) {
-  if (rows <= 0) return null;
-  return (
-    <tr className={classes.spacer} aria-hidden="true">
-      <td colSpan={columnCount} style={{ height: rows * ROW_HEIGHT }} />
-    </tr>
-  );
+function Spacer({ rows }: { rows: number }) {
+  return rows > 0 && <tr aria-hidden="true" style={{ height: rows * ROW_HEIGHT }} />;
 }
 
 /** The rows that have come; asks for the blocks of the drawn ones that have not. */

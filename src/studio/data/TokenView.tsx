@@ -14,12 +14,12 @@ export function TokenView({ preview, isStale }: { preview: Preview; isStale: boo
   return (
     <>
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard */}
-      <div className={classes.tokens} data-stale={isStale} data-testid="preview" role="region" aria-label={text.heading} tabIndex={0}>
+      <section className={classes.tokens} data-stale={isStale} data-testid="preview" aria-label={text.heading} tabIndex={0}>
         {tokens.slice(0, SHOWN_TOKENS).map((token, i) => (
           <Token key={i} token={token} />
         ))}
         {hidden > 0 && <span className={classes.lineEnd}> … +{count(hidden)}</span>}
-      </div>
+      </section>
       <div className={classes.tokenLine}>
         <span>
           {text.tokens(tokens.length, tokens.filter(({ hasLoss }) => hasLoss).length)}

@@ -9,8 +9,8 @@ export interface ExportStore {
   made: { files: NamedBytes[]; step: number } | null;
   isMaking: boolean;
   error: AppError | null;
-  make(): Promise<void>;
-  forget(): void;
+  make: () => Promise<void>;
+  forget: () => void;
 }
 
 export function createExportStore(trainer: Trainer) {

@@ -115,7 +115,7 @@ function OpenAnother({ isFirst }: { isFirst: boolean }) {
     <Section title={isFirst ? text.openFirstHeading : text.openHeading}>
       <div className={classes.ways}>
         <div className={classes.way}>
-          <FilePick accept="folder" onPick={pick}>
+          <FilePick accept={null} onPick={pick}>
             {text.folder}
           </FilePick>
           <p>{text.folderHint}</p>

@@ -4,15 +4,15 @@ import { type ReactNode, useRef } from 'react';
 
 interface FilePickProps extends Pick<ButtonProps, 'variant' | 'size' | 'disabled'> {
   children: ReactNode;
-  /** Extensions, as `.gguf`; a folder with all that is in it when it is 'folder'. */
-  accept: string | 'folder';
+  /** Extensions, as `.gguf`; null for a folder with all that is in it. */
+  accept: string | null;
   multiple?: boolean;
   onPick: (files: File[]) => void;
 }
 
 export function FilePick({ children, accept, multiple = false, onPick, ...button }: FilePickProps) {
   const input = useRef<HTMLInputElement>(null);
-  const kind = accept === 'folder' ? { webkitdirectory: '' } : { accept, multiple };
+  const kind = accept === null ? { webkitdirectory: '' } : { accept, multiple };
   return (
     <>
       <input

@@ -33,16 +33,7 @@ export function ProgressLine({ what, progress, unit, onCancel }: ProgressLinePro
           </Button>
         )}
       </div>
-      <div
-        className={classes.track}
-        role="progressbar"
-        aria-label={what}
-        aria-valuemin={0}
-        aria-valuemax={100}
-        aria-valuenow={Math.floor(share * 100)}
-      >
-        <div className={classes.bar} style={{ width: `${share * 100}%` }} />
-      </div>
+      <progress className={classes.track} aria-label={what} max={1} value={share} />
     </div>
   );
 }

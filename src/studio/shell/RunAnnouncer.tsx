@@ -8,9 +8,5 @@ export function RunAnnouncer() {
   const text = useText();
   const state = useStore(useStudio().run, (run) => run.state);
   const isTold = state.kind !== 'training' && state.kind !== 'answering' && state.kind !== 'idle';
-  return (
-    <VisuallyHidden role="status" aria-live="polite">
-      {isTold ? runWords({ state, latest: null }, text) : ''}
-    </VisuallyHidden>
-  );
+  return <VisuallyHidden component="output">{isTold ? runWords({ state, latest: null }, text) : ''}</VisuallyHidden>;
 }

@@ -42,10 +42,10 @@ export interface ChatStore {
   /** What has to be written for a prompt. */
   fields: string[];
   error: AppError | null;
-  askForFields(settings: DataSettings | null): Promise<void>;
-  send(question: Question): Promise<void>;
-  stop(): void;
-  forget(): void;
+  askForFields: (settings: DataSettings | null) => Promise<void>;
+  send: (question: Question) => Promise<void>;
+  stop: () => void;
+  forget: () => void;
 }
 
 export function createChatStore({ trainer, data }: Clients) {

@@ -38,13 +38,13 @@ export interface DatasetStore {
   /** Null progress: it has just begun. */
   preparing: { progress: Progress | null } | null;
   prepareError: AppError | null;
-  open(source: DatasetSource): Promise<boolean>;
-  showRow(row: number): void;
-  rows(start: number, end: number): Promise<Record<string, unknown>[]>;
-  makePreview(settings: DataSettings): Promise<void>;
+  open: (source: DatasetSource) => Promise<boolean>;
+  showRow: (row: number) => void;
+  rows: (start: number, end: number) => Promise<Record<string, unknown>[]>;
+  makePreview: (settings: DataSettings) => Promise<void>;
   /** What was prepared is of other settings; `prepare` comes when they have come to rest. */
-  expectPrepare(): void;
-  prepare(settings: DataSettings, answeredRows: number): Promise<void>;
+  expectPrepare: () => void;
+  prepare: (settings: DataSettings, answeredRows: number) => Promise<void>;
 }
 
 export function createDatasetStore(data: DataWorker) {

@@ -8,7 +8,7 @@ export type DeviceState = { kind: 'asking' } | { kind: 'ready'; summary: DeviceS
 
 export interface DeviceStore {
   device: DeviceState;
-  open(): Promise<void>;
+  open: () => Promise<void>;
 }
 
 /** @param hasWebGpu whether the page itself has `navigator.gpu`: where it has none, its workers have none */

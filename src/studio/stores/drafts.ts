@@ -30,13 +30,13 @@ export interface Drafts {
 }
 
 export interface DraftStore extends Drafts {
-  setField(of: RecipeOf, field: string, value: unknown): void;
-  resetFields(of: RecipeOf): void;
-  setMapping(dataset: string, mapping: MappingGuess): void;
-  resetMapping(dataset: string): void;
-  setChatField(name: string, value: string): void;
-  setChat(settings: Partial<ChatSettings>): void;
-  setAnsweredRows(rows: number): void;
+  setField: (of: RecipeOf, field: string, value: unknown) => void;
+  resetFields: (of: RecipeOf) => void;
+  setMapping: (dataset: string, mapping: MappingGuess) => void;
+  resetMapping: (dataset: string) => void;
+  setChatField: (name: string, value: string) => void;
+  setChat: (settings: Partial<ChatSettings>) => void;
+  setAnsweredRows: (rows: number) => void;
 }
 
 export const ANSWERED_ROWS = 60;

@@ -27,10 +27,10 @@ export interface ModelStore {
   opening: { name: string; progress: Progress | null } | null;
   error: AppError | null;
   /** Whether it was opened. What was open before stays where the new files are of no use. */
-  open(source: ModelSource): Promise<boolean>;
-  cancel(): void;
+  open: (source: ModelSource) => Promise<boolean>;
+  cancel: () => void;
   /** The device went, and the weights with it. */
-  forget(): void;
+  forget: () => void;
 }
 
 export function createModelStore({ trainer, data }: Clients) {

@@ -21,12 +21,12 @@ export interface RunStore {
   lastAnswers: AnswerReport | null;
   /** Why a run could not start. */
   error: AppError | null;
-  start(recipe: Recipe, heldOut: readonly HeldOutRow[]): Promise<void>;
-  pause(): void;
-  resume(): void;
-  stop(): void;
+  start: (recipe: Recipe, heldOut: readonly HeldOutRow[]) => Promise<void>;
+  pause: () => void;
+  resume: () => void;
+  stop: () => void;
   /** Another model was opened, or the device went: the run and its adapter are no more. */
-  forget(): void;
+  forget: () => void;
 }
 
 const NOTHING = { runId: null, started: null, plan: null, latest: null, firstAnswers: null, lastAnswers: null, error: null };

@@ -1,9 +1,9 @@
 /** Every string of the studio in English. Another language is another object of the same type. */
 import type { LooksLike } from '#studio/drop/classify.ts';
-import { bytes, count, duration, loss, parameters, percent, rate } from '#studio/text/format.ts';
 import { errorTexts } from '#studio/text/errors.en.ts';
-
-const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`;
+import { bytes, count, duration, parameters, percent, rate } from '#studio/text/format.ts';
+import { plural } from '#studio/text/plural.ts';
+import { train } from '#studio/text/train.en.ts';
 
 const looksLike: Record<LooksLike, string> = {
   pdf: 'It looks like a PDF.',
@@ -247,145 +247,7 @@ export const en = {
       loading: '…',
     },
   },
-  train: {
-    lead: 'The adapter learns from the rows; the base stays as it is.',
-    demoLead: (rows: number | null) =>
-      `This is the demo: a small model learns to turn a shop’s messages into order tickets${rows === null ? '' : `, from ${plural(rows, 'row')}`}. Press the button and watch the tuned column fill. To bring your own, drop a model folder, a GGUF or a file of rows anywhere in the window.`,
-    start: 'Start training',
-    startDemo: 'Train the demo',
-    startAgain: 'Train again',
-    pause: 'Pause',
-    resume: 'Resume',
-    stop: 'Stop',
-    againHint: 'A new run starts from a fresh adapter; the present one is discarded.',
-    blocked: {
-      device: 'This browser gives the page nothing to compute on.',
-      model: 'No model is open.',
-      opening: 'The model is being opened.',
-      data: 'No dataset is open.',
-      mapping: 'The dataset’s columns need a mapping.',
-      rows: 'The rows cannot be used as they are.',
-      preparing: 'The rows are being made into tokens.',
-      recipe: (field: string) => `A setting needs mending: ${field}.`,
-      plan: 'The recipe does not fit.',
-    },
-    goTo: { model: 'Go to Model', data: 'Go to Data' },
-    states: {
-      idle: 'Nothing has been trained yet.',
-      ready: (steps: number) => `ready, ${plural(steps, 'step')}`,
-      notReady: 'not ready',
-      preparing: (what: string) => `Preparing ${what}.`,
-      training: (step: number, steps: number, lossNats: number | null) =>
-        `step ${count(step)} of ${count(steps)}${lossNats === null ? '' : `, loss ${loss(lossNats)}`}`,
-      answering: (step: number, done: number, total: number) =>
-        step === 0 ? `base answers ${count(done)} of ${count(total)}` : `answers at step ${count(step)}: ${count(done)} of ${count(total)}`,
-      paused: (step: number, steps: number) => `paused at step ${count(step)} of ${count(steps)}`,
-      notFinite: (step: number) => `paused: the loss of step ${count(step)} is not a number`,
-      done: (steps: number) => `done, ${plural(steps, 'step')}`,
-      stopped: (step: number, steps: number) => `stopped at step ${count(step)} of ${count(steps)}`,
-      failed: (step: number) => `failed after ${plural(step, 'step')}`,
-    },
-    facts: {
-      step: 'Step',
-      stepOf: (step: number, steps: number) => `${count(step)} of ${count(steps)}`,
-      loss: 'Loss',
-      lossUnit: 'nats per token',
-      perplexity: 'Perplexity',
-      rate: 'Tokens per second',
-      left: 'Time left',
-      memory: 'Memory',
-      planned: 'planned',
-      held: 'held now',
-      none: '–',
-      learningRate: 'Learning rate',
-      epoch: 'Epoch',
-    },
-    charts: {
-      loss: 'Loss, nats per token',
-      perplexity: 'Perplexity',
-      step: 'step',
-      raw: 'each step',
-      smooth: 'smoothed',
-      empty: 'The first point comes after the first step.',
-      label: (what: string, points: number) => `${what} by step, ${plural(points, 'point')}`,
-      loading: 'Loading the charts …',
-    },
-    memory: {
-      heading: 'Memory by purpose',
-      live: 'Held',
-      plan: 'Planned',
-      total: 'Total',
-      peak: (value: number) => `Peak ${bytes(value)}`,
-      verdict: (total: number, steps: number, trainable: number) =>
-        `Needs ${bytes(total)}, ${plural(steps, 'step')}, ${parameters(trainable)} trainable parameters.`,
-      none: 'What a run needs is told here once model and rows are open.',
-      purposes: {
-        weights: 'Weights',
-        adapter: 'Adapter',
-        gradients: 'Gradients',
-        optimizer: 'Optimizer',
-        activations: 'Activations',
-        'kv-cache': 'KV cache',
-        batch: 'Batch',
-        uniforms: 'Uniforms',
-        scratch: 'Scratch',
-        readback: 'Readback',
-      } as Record<string, string>,
-    },
-    warnings: {
-      heading: 'Worth knowing',
-      software: 'This device computes on the CPU; a GPU would be many times faster.',
-      notFinite:
-        'The loss or a gradient was not a number, so that step changed nothing and the run paused. Stop, lower the learning rate and start again.',
-      truncated: (n: number) => `${plural(n, 'row')} cut off at the longest sequence.`,
-      merged: (n: number) =>
-        `In ${plural(n, 'row')} prompt and answer share a token, so the model is asked in another context than it learns in.`,
-      rising: 'The loss has risen well above its lowest: the learning rate may be too high.',
-    },
-    answers: {
-      heading: 'Held-out rows',
-      none: 'No held-out rows have an answer to compare: hold some out in the recipe, with loss on the answer.',
-      /** One line in two parts, each in its side's colour. */
-      lineParts: (base: number, tuned: number, total: number): [string, string] => [
-        `${count(base)} of ${count(total)}, `,
-        `then ${count(tuned)} of ${count(total)}`,
-      ],
-      lineBase: (base: number, total: number) => `${count(base)} of ${count(total)} by the base`,
-      exact: (step: number) => `answered exactly, base and after ${plural(step, 'step')}`,
-      exactBase: 'answered exactly before training',
-      waiting: (total: number) => `${plural(total, 'row')} that training never sees, answered before, during and after.`,
-      message: 'Message',
-      base: 'Base',
-      tuned: 'Tuned',
-      expected: 'Expected',
-      isExact: 'exact',
-      isWrong: 'not exact',
-      pending: '',
-      all: (n: number) => `Show all ${count(n)}`,
-      fewer: 'Show fewer',
-      own: 'Ask it your own message',
-    },
-    recipe: {
-      heading: 'Recipe',
-      reset: 'Back to the defaults',
-      changed: 'changed',
-      groups: { adapter: 'Adapter', optimizer: 'Optimizer', steps: 'Steps', data: 'Rows', records: 'Records', model: 'Model' },
-      fixed: 'Changes apply to the next run.',
-      targetAll: 'All linears',
-      targetPeft: 'PEFT’s choice',
-      targetSome: 'Chosen ones',
-      chooseTargets: 'Linears',
-      usual: (value: string) => `Usual: ${value}.`,
-      expected: (expected: string) => `Expected: ${expected}.`,
-      answeredRows: 'Rows to answer',
-      answeredRowsExpected: 'Expected: a whole number from 0 on.',
-      answeredRowsAbout: 'Held-out rows that base and tuned answer before, during and after training.',
-      schedules: { constant: 'Constant', constant_with_warmup: 'Constant after warmup', linear: 'Linear', cosine: 'Cosine' } as Record<
-        string,
-        string
-      >,
-    },
-  },
+  train,
   chat: {
     lead: 'Base and tuned model answer the same prompt. Works while training runs.',
     noModelState: 'no model',

@@ -58,7 +58,7 @@ function Chart({ title, points, curve }: { title: string; points: CurvePoint[]; 
   }
   const tick = { fill: 'var(--ink-2)', fontSize: 12 };
   return (
-    <div className={classes.chart} role="img" aria-label={text.label(title, points.length)} data-points={points.length}>
+    <figure className={classes.chart} aria-label={text.label(title, points.length)} data-points={points.length}>
       <ResponsiveContainer>
         <LineChart data={points} syncId="run" margin={{ top: 8, right: 8, bottom: 20, left: 0 }}>
           <CartesianGrid stroke="var(--line)" vertical={false} />
@@ -82,16 +82,12 @@ function Chart({ title, points, curve }: { title: string; points: CurvePoint[]; 
             width={44}
             allowDataOverflow={false}
           />
-          <Tooltip
-            isAnimationActive={false}
-            cursor={{ stroke: 'var(--ink-3)' }}
-            content={(props: TooltipContentProps) => <Reading {...props} curve={curve} />}
-          />
+          <Tooltip isAnimationActive={false} cursor={{ stroke: 'var(--ink-3)' }} content={<Reading curve={curve} />} />
           <Line dataKey={curve.raw} stroke="var(--accent-faint)" strokeWidth={1} dot={points.length === 1} isAnimationActive={false} />
           <Line dataKey={curve.smooth} stroke="var(--accent)" strokeWidth={2} dot={points.length === 1} isAnimationActive={false} />
         </LineChart>
       </ResponsiveContainer>
-    </div>
+    </figure>
   );
 }
 
@@ -104,10 +100,11 @@ function shortNumber(value: number): string {
   return value >= 1000 ? count(value) : String(Number(value.toPrecision(3)));
 }
 
-function Reading({ active, payload, curve }: TooltipContentProps & { curve: Curve }) {
+/** recharts gives it the rest of its properties. */
+function Reading({ active, payload, curve }: Partial<TooltipContentProps> & { curve: Curve }) {
   const text = useText().train.charts;
-  const point = payload[0]?.payload as CurvePoint | undefined;
-  if (!active || point === undefined) return null;
+  const point = payload?.[0]?.payload as CurvePoint | undefined;
+  if (active !== true || point === undefined) return null;
   return (
     <div className={classes.tooltip}>
       <div>

@@ -121,7 +121,7 @@ interface NumberFieldProps {
 function NumberField({ id, description, value, info, isWrong, onChange }: NumberFieldProps) {
   const [typed, setTyped] = useState<string | null>(null);
   const nullMeans = info.value.kind === 'integer' ? info.value.nullMeans : undefined;
-  const shown = value === null || value === undefined ? '' : String(value);
+  const shown = typeof value === 'number' || typeof value === 'string' ? String(value) : '';
   return (
     <TextInput
       id={id}

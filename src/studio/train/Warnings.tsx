@@ -22,7 +22,7 @@ export function Warnings() {
   if (report !== undefined && report.mergedRows.count > 0) warnings.push(text.merged(report.mergedRows.count));
   if (warnings.length === 0) return null;
   return (
-    <div className={classes.warnings} role="status">
+    <div className={classes.warnings} aria-live="polite">
       {warnings.map((warning) => (
         <Note key={warning} tone="warning" title={warning} />
       ))}
