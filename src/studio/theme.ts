@@ -3,9 +3,9 @@ import {
   Button,
   createTheme,
   type CSSVariablesResolver,
+  Input,
   type MantineColorsTuple,
   NativeSelect,
-  NumberInput,
   Textarea,
   TextInput,
 } from '@mantine/core';
@@ -59,7 +59,9 @@ export const theme = createTheme({
   respectReducedMotion: true,
   components: {
     Button: Button.extend({ defaultProps: { size: 'sm' }, styles: { root: { fontWeight: 500 } } }),
-    NumberInput: NumberInput.extend({ defaultProps: { size: 'sm', hideControls: true } }),
+    InputWrapper: Input.Wrapper.extend({
+      styles: { label: { marginBottom: rem(4), fontWeight: 500 }, description: { marginBottom: rem(4) } },
+    }),
     TextInput: TextInput.extend({ defaultProps: { size: 'sm' } }),
     Textarea: Textarea.extend({ defaultProps: { size: 'sm' } }),
     NativeSelect: NativeSelect.extend({ defaultProps: { size: 'sm' } }),

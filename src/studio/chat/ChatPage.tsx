@@ -1,6 +1,6 @@
 /** Chat: base and tuned side by side on the same prompt. */
 import { Button, Textarea } from '@mantine/core';
-import type { FormEvent, KeyboardEvent } from 'react';
+import { type FormEvent, type KeyboardEvent, useState } from 'react';
 import { useStore } from 'zustand';
 import { useStudio, useText } from '#studio/context.ts';
 import classes from '#studio/chat/chat.module.css';
@@ -9,8 +9,9 @@ import { ExchangeView } from '#studio/chat/ExchangeView.tsx';
 import { ErrorNote } from '#studio/parts/Note.tsx';
 import { PageHeader } from '#studio/parts/Page.tsx';
 import partClasses from '#studio/parts/parts.module.css';
-import { isWriting } from '#studio/stores/chat.ts';
+import { isWriting, type SideName } from '#studio/stores/chat.ts';
 import { adapterStep } from '#studio/stores/run.ts';
+import { plainPrompt } from '#studio/train/plain-prompt.ts';
 
 export function ChatPage() {
   const text = useText();
@@ -21,11 +22,35 @@ export function ChatPage() {
       <PageHeader title={text.places.chat} lead={text.chat.lead} />
       <Composer />
       {error !== null && <ErrorNote error={error} />}
-      {exchanges.length === 0 && <p className={partClasses.muted}>{text.chat.empty}</p>}
+      {exchanges.length === 0 && <NoExchange />}
       {exchanges.map((exchange) => (
         <ExchangeView key={exchange.id} exchange={exchange} />
       ))}
     </>
+  );
+}
+
+/** Where the answers will stand. */
+function NoExchange() {
+  const text = useText().chat;
+  const hasAdapter = useStore(useStudio().run, (run) => adapterStep(run.state) !== null);
+  return (
+    <div className={classes.exchange}>
+      <div className={classes.sides}>
+        <EmptySide name="base" words={text.emptySides.base} />
+        <EmptySide name="tuned" words={hasAdapter ? text.emptySides.tuned : text.noAdapter} />
+      </div>
+    </div>
+  );
+}
+
+function EmptySide({ name, words }: { name: SideName; words: string }) {
+  const text = useText().chat;
+  return (
+    <section className={classes.side} data-side={name} aria-label={text[name]}>
+      <h2 className={classes.sideName}>{text[name]}</h2>
+      <p className={classes.answerNote}>{words}</p>
+    </section>
   );
 }
 
@@ -81,10 +106,34 @@ function Composer() {
             {text.send}
           </Button>
         )}
+        <ExampleButton />
         <span className={partClasses.small}>{text.keys}</span>
       </div>
       {isModelOpen && <ChatSettingsForm />}
     </form>
+  );
+}
+
+/** Fills the message with the next held-out row: something that the model was not trained on. */
+function ExampleButton() {
+  const text = useText().chat;
+  const studio = useStudio();
+  const heldOut = useStore(studio.dataset, (dataset) => dataset.prepared?.heldOut);
+  const fields = useStore(studio.chat, (chat) => chat.fields);
+  const bosToken = useStore(studio.model, (model) => model.opened?.tokenizer.bosToken ?? null);
+  const [next, setNext] = useState(0);
+  const [field] = fields;
+  if (heldOut === undefined || heldOut.length === 0 || field === undefined || fields.length !== 1) return null;
+  return (
+    <Button
+      variant="default"
+      onClick={() => {
+        studio.drafts.getState().setChatField(field, plainPrompt(heldOut[next % heldOut.length].promptText, bosToken));
+        setNext(next + 1);
+      }}
+    >
+      {text.example}
+    </Button>
   );
 }
 

@@ -8,6 +8,8 @@ import type { OpenedDataset } from '#studio/stores/dataset.ts';
 import { count } from '#studio/text/format.ts';
 
 const VIEW_HEIGHT = 416;
+const NUMBER_WIDTH = 72;
+const COLUMN_WIDTH = 208;
 
 type Rows = Record<string, unknown>[];
 
@@ -27,7 +29,11 @@ export function RowTable({ dataset }: { dataset: OpenedDataset }) {
       tabIndex={0}
       aria-label={text.label}
     >
-      <table className={classes.table} aria-rowcount={dataset.rowCount + 1}>
+      <table
+        className={classes.table}
+        style={{ minWidth: NUMBER_WIDTH + dataset.columns.length * COLUMN_WIDTH }}
+        aria-rowcount={dataset.rowCount + 1}
+      >
         <thead>
           <tr aria-rowindex={1}>
             <th scope="col">{text.number}</th>

@@ -6,6 +6,7 @@ import type { Answer, AnswerReport } from '#protocol/trainer.ts';
 import { useStudio, useText } from '#studio/context.ts';
 import { Section } from '#studio/parts/Page.tsx';
 import partClasses from '#studio/parts/parts.module.css';
+import { plainPrompt } from '#studio/train/plain-prompt.ts';
 import classes from '#studio/train/train.module.css';
 
 /** Rows before "show all". */
@@ -139,9 +140,4 @@ function CellLabel({ words, side }: { words: string; side?: 'base' | 'tuned' }) 
       {words}
     </span>
   );
-}
-
-/** The prompt without what the tokenizer puts in front of every text. */
-function plainPrompt(prompt: string, bosToken: string | null): string {
-  return (bosToken !== null && prompt.startsWith(bosToken) ? prompt.slice(bosToken.length) : prompt).trim();
 }

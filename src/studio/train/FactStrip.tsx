@@ -33,7 +33,7 @@ export function FactStrip() {
         <div key={label} className={classes.figure}>
           <dt>{label}</dt>
           <dd data-empty={value === null}>{value ?? text.none}</dd>
-          <span className={classes.figureUnit}>{unit}</span>
+          <dd className={classes.figureUnit}>{unit}</dd>
         </div>
       ))}
     </dl>

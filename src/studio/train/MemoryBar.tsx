@@ -33,14 +33,16 @@ export function MemoryBar() {
     <Section title={text.heading} extra={memory !== null && <span className={partClasses.small}>{text.peak(memory.peakBytes)}</span>}>
       <p className={partClasses.small}>{text.verdict(shown.totalBytes, shown.steps, shown.trainableParameters)}</p>
       <div className={classes.bar} aria-hidden="true">
-        {purposes.map((name) => (
-          <div
-            key={name}
-            className={classes.part}
-            title={`${text.purposes[name] ?? name}: ${bytes(live[name] ?? 0)}`}
-            style={{ width: `${(100 * (live[name] ?? 0)) / total}%`, background: shadeOf(name) }}
-          />
-        ))}
+        {purposes
+          .filter((name) => (live[name] ?? 0) > 0)
+          .map((name) => (
+            <div
+              key={name}
+              className={classes.part}
+              title={`${text.purposes[name] ?? name}: ${bytes(live[name] ?? 0)}`}
+              style={{ width: `${(100 * (live[name] ?? 0)) / total}%`, background: shadeOf(name) }}
+            />
+          ))}
         <div className={classes.part} data-kind="plan" style={{ width: `${(100 * Math.max(0, shown.totalBytes - held)) / total}%` }} />
       </div>
       <dl className={classes.purposes}>

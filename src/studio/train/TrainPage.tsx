@@ -28,11 +28,11 @@ export function TrainPage() {
   return (
     <>
       <PageHeader title={text.places.train} lead={isDemo && rowCount !== null ? text.train.demoLead(rowCount) : text.train.lead}>
+        <span className={partClasses.muted} data-testid="run-state">
+          {runWords({ state, latest: null }, text)}
+        </span>
         <RunControls />
       </PageHeader>
-      <p className={partClasses.muted} data-testid="run-state">
-        {runWords({ state, latest: null }, text)}
-      </p>
       {error !== null && <ErrorNote error={error} />}
       {state.kind === 'failed' && error === null && <ErrorNote error={fromWire(state.error)} />}
       {estimateError !== null && <ErrorNote error={estimateError} />}
