@@ -7,7 +7,8 @@ import { type LoraLayout, fromPeftTensors, layoutLora, toPeftTensors } from '#en
 import { type Model, ResidentModel, describeModel } from '#engine/models/model.ts';
 import { maxDifference, relativeError } from '#engine/ops/testing/compare.ts';
 import { testGpu } from '#engine/ops/testing/test-gpu.ts';
-import { Generator, planGenerator } from '#engine/train/generator.ts';
+import { planGenerator } from '#engine/train/generator-plan.ts';
+import { Generator } from '#engine/train/generator.ts';
 import { computeLogits } from '#engine/train/logits.ts';
 import { learningRate } from '#engine/train/schedule.ts';
 import {
