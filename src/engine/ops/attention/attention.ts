@@ -1,132 +1,164 @@
-/** Causal attention over packed segments or a KV cache, grouped queries, online softmax. Knows no layer. */
+/** Grouped-query attention over ranges of keys: causal inside packed segments, or over a cache. Knows no layer. */
 import { invariant } from '#base/errors.ts';
-import { type Grid, type Kernel, ceilDivide, defineKernel, linearGrid } from '#engine/gpu/kernel.ts';
 import type { Recorder } from '#engine/graph/recorder.ts';
-import { type Tensor, shapeText } from '#engine/graph/tensor.ts';
-import dkvSource from '#engine/ops/attention/attention.dkv.wgsl?raw';
-import dqSource from '#engine/ops/attention/attention.dq.wgsl?raw';
-import forwardSource from '#engine/ops/attention/attention.fwd.wgsl?raw';
-import statsSource from '#engine/ops/attention/attention.stats.wgsl?raw';
+import { type Tensor, rowsOf, shapeText } from '#engine/graph/tensor.ts';
+import {
+  type AttentionVariant,
+  MAX_BLOCKED_HEAD_SIZE,
+  attentionKernel,
+  attentionLanes,
+  rowDotKernel,
+} from '#engine/ops/attention/attention-kernels.ts';
 
-/** Which keys a query sees, u32 [queries]: `[rangeStart, rangeEnd)`. In training key j is seen by queries `[j, keyEnd[j])`, u32 [keys]. */
+/** Who attends to whom, u32 [at least tokens] each. */
 export interface AttentionRanges {
+  /** Query i attends to keys [rangeStart[i], rangeEnd[i]). */
   rangeStart: Tensor;
   rangeEnd: Tensor;
+  /**
+   * Key j is attended to by queries [j, keyEnd[j]). Given for a packed batch, whose keys are its own tokens; a gradient needs it.
+   * Left out for a cache, whose ranges may lie anywhere.
+   */
   keyEnd?: Tensor;
 }
 
 export interface AttentionShape {
   heads: number;
+  /** Divides `heads`: each serves that many of them. */
   kvHeads: number;
+  /** A multiple of 4, at most 256. */
   headSize: number;
-  /** Multiplies the scores; mostly 1 / sqrt(headSize). */
+  /** Multiplies the scores; usually 1 / sqrt(headSize). */
   scale: number;
 }
 
-interface Kernels {
-  forward: Kernel;
-  stats: Kernel;
-  dq: Kernel;
-  dkv: Kernel;
-}
-
-const LARGEST_HEAD = 256;
-const kernels = new Map<number, Kernels>();
-
-/** The kernels of one head size: WGSL's private arrays need a constant length, so it is put before each source. */
-function kernelsOf(headSize: number): Kernels {
-  let found = kernels.get(headSize);
-  if (!found) {
-    const include = [`const HEAD_VECTORS = ${headSize / 4}u;`];
-    const tiled =
-      (columns: string, rows: string) =>
-      (params: Record<string, number>, o: Readonly<Record<string, number>>): Grid => [
-        ceilDivide(params[columns], o.lanesX),
-        ceilDivide(params[rows], o.lanesY),
-        1,
-      ];
-    found = {
-      forward: defineKernel({
-        name: `attention-${headSize}`,
-        include,
-        source: forwardSource,
-        writes: ['out', 'lse'],
-        overrides: { lanesX: 8, lanesY: 8 },
-        grid: tiled('heads', 'queries'),
-      }),
-      stats: defineKernel({
-        name: `attention-stats-${headSize}`,
-        include,
-        source: statsSource,
-        writes: ['stats'],
-        grid: ({ count }) => linearGrid(ceilDivide(count, 64)),
-      }),
-      dq: defineKernel({
-        name: `attention-dq-${headSize}`,
-        include,
-        source: dqSource,
-        writes: ['dq'],
-        overrides: { lanesX: 8, lanesY: 8 },
-        grid: tiled('heads', 'queries'),
-      }),
-      dkv: defineKernel({
-        name: `attention-dkv-${headSize}`,
-        include,
-        source: dkvSource,
-        writes: ['dk', 'dv'],
-        overrides: { lanesX: 4, lanesY: 16 },
-        grid: tiled('kvHeads', 'keys'),
-      }),
-    };
-    kernels.set(headSize, found);
-  }
-  return found;
+interface Operands extends AttentionShape {
+  q: Tensor;
+  k: Tensor;
+  v: Tensor;
+  ranges: AttentionRanges;
+  variant: AttentionVariant;
+  out: Tensor;
+  lse: Tensor;
 }
 
 /**
- * out [queries, heads x headSize] = softmax(scale q k^T over the query's range) v, heads / kvHeads query heads to a key head.
- * q [queries, heads x headSize], k and v [keys, kvHeads x headSize], f32. Saves only the log-sum-exp [queries, heads].
- * A query with an empty range gives zeros. Gradients need keys = queries and `keyEnd`.
- * @source FlashAttention-2, https://arxiv.org/abs/2307.08691
+ * out[i, h] = sum_j softmax_j(scale * q[i, h] . k[j, g]) v[j, g] over the keys of query i's range, g = h / (heads / kvHeads).
+ * q, out [tokens, heads * headSize] f32; k, v [keys, kvHeads * headSize] f32, activations or a cache's region; an empty range gives zeros.
+ * The scores are never stored: an online softmax in f32 saves the log-sum-exp [tokens, heads] alone, from which the gradient makes them again.
+ * With w = softmax and D = dOut . out: dv = sum w dOut, dk = scale * sum w (dOut . v - D) q, dq = scale * sum w (dOut . v - D) k.
+ * `variant` is chosen from the ranges and the head size unless it is given.
+ * @throws AppError `internal` when shapes do not fit or a gradient lacks keyEnd, `gpu/limit` when all keys do not fit one binding.
+ * @source https://arxiv.org/abs/2205.14135 (FlashAttention); https://arxiv.org/abs/2305.13245 (grouped queries)
  */
-export function attention(r: Recorder, q: Tensor, k: Tensor, v: Tensor, ranges: AttentionRanges, shape: AttentionShape): Tensor {
-  const { heads, kvHeads, headSize, scale } = shape;
-  const [queries] = q.shape;
-  const [keys] = k.shape;
-  invariant(
-    headSize % 4 === 0 && headSize <= LARGEST_HEAD,
-    `attention: head size ${headSize} is not a multiple of 4 up to ${LARGEST_HEAD}`,
-  );
-  invariant(heads % kvHeads === 0, `attention: ${heads} heads over ${kvHeads}`);
-  invariant(q.shape[1] === heads * headSize, `attention: q ${shapeText(q.shape)} with ${heads} heads of ${headSize}`);
-  invariant(
-    k.shape[1] === kvHeads * headSize && shapeText(k.shape) === shapeText(v.shape),
-    `attention: k ${shapeText(k.shape)}, v ${shapeText(v.shape)}`,
-  );
-  const kernel = kernelsOf(headSize);
-  const groupHeads = heads / kvHeads;
+export function attention(
+  r: Recorder,
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  ranges: AttentionRanges,
+  shape: AttentionShape,
+  variant: AttentionVariant = ranges.keyEnd && shape.headSize <= MAX_BLOCKED_HEAD_SIZE ? 'blocked' : 'plain',
+): Tensor {
+  const [tokens = 0] = q.shape;
+  checkShapes(q, k, v, ranges, shape);
+  const needsGrad = [q, k, v].some((tensor) => tensor.needsGrad);
+  invariant(!needsGrad || (ranges.keyEnd && k.shape[0] === tokens), 'attention: a gradient needs keyEnd, and as many keys as queries');
   const out = r.tensor('attention', q.shape);
-  const lse = r.tensor('attention.lse', [queries, heads]);
-  const { rangeStart, rangeEnd, keyEnd } = ranges;
-  const work = (products: number) => (products * queries * queries * heads * headSize) / 2;
-  r.run(kernel.forward, { q, k, v, rangeStart, rangeEnd, out, lse }, { queries, heads, groupHeads, scale }, { work: work(2) });
+  const operands: Operands = { ...shape, q, k, v, ranges, variant, out, lse: r.tensor('lse', [tokens, shape.heads]) };
+  forward(r, operands);
   r.differentiable([out], [q, k, v], () => {
     const dOut = r.gradientOf(out);
-    invariant(dOut && keyEnd && keys === queries, 'attention: a gradient needs keyEnd and as many keys as queries');
-    const stats = r.tensor('attention.stats', [queries, heads, 2]);
-    r.run(kernel.stats, { out, dOut, lse, stats }, { count: queries * heads });
-    if (q.needsGrad) {
-      const dq = r.tensor('q.gradient', q.shape);
-      r.run(kernel.dq, { q, k, v, dOut, stats, rangeStart, rangeEnd, dq }, { queries, heads, groupHeads, scale }, { work: work(3) });
-      r.contribute(q, { tensor: dq, owned: true });
-    }
-    if (k.needsGrad || v.needsGrad) {
-      const dk = r.tensor('k.gradient', k.shape);
-      const dv = r.tensor('v.gradient', v.shape);
-      r.run(kernel.dkv, { q, k, v, dOut, stats, keyEnd, dk, dv }, { keys, kvHeads, groupHeads, scale }, { work: work(4) });
-      r.contribute(k, { tensor: dk, owned: true });
-      r.contribute(v, { tensor: dv, owned: true });
-    }
+    invariant(dOut, `attention: no gradient of ${out.name} arrived`);
+    const stats = rowStats(r, operands, dOut);
+    if (q.needsGrad) r.contribute(q, { tensor: queryGradient(r, operands, dOut, stats), owned: true });
+    if (!k.needsGrad && !v.needsGrad) return;
+    const { dk, dv } = keyValueGradient(r, operands, dOut, stats);
+    r.contribute(k, { tensor: dk, owned: true });
+    r.contribute(v, { tensor: dv, owned: true });
   });
   return out;
+}
+
+function checkShapes(q: Tensor, k: Tensor, v: Tensor, ranges: AttentionRanges, { heads, kvHeads, headSize }: AttentionShape): void {
+  const [tokens = 0, width] = q.shape;
+  const isHeadSize = headSize % 4 === 0 && headSize > 0 && headSize <= 256;
+  invariant(isHeadSize, `attention: heads of ${headSize} were found, a multiple of 4 up to 256 was expected`);
+  invariant(heads % kvHeads === 0, `attention: ${heads} heads over ${kvHeads} kv heads`);
+  invariant(width === heads * headSize, `attention: q ${shapeText(q.shape)} for ${heads} heads of ${headSize}`);
+  const isKeys = k.shape[1] === kvHeads * headSize && shapeText(k.shape) === shapeText(v.shape);
+  invariant(isKeys, `attention: k ${shapeText(k.shape)} and v ${shapeText(v.shape)} for ${kvHeads} kv heads of ${headSize}`);
+  for (const array of [ranges.rangeStart, ranges.rangeEnd, ...(ranges.keyEnd ? [ranges.keyEnd] : [])]) {
+    invariant(array.sizeBytes >= tokens * 4, `attention: ${array.name} ${shapeText(array.shape)} for ${tokens} tokens`);
+  }
+}
+
+const rowBytes = (tensor: Tensor) => tensor.sizeBytes / tensor.shape[0];
+
+/** Work is counted as if each query saw half of the keys: the ranges are known only when the batch is. */
+function pairs(o: Operands, rows: number): number {
+  return (rows * o.k.shape[0] * o.heads * o.headSize) / 2;
+}
+
+function forward(r: Recorder, o: Operands): void {
+  const { q, k, v, out, lse, heads, kvHeads, headSize, scale } = o;
+  const [tokens] = q.shape;
+  for (const [start, end] of r.rowBlocks(tokens, rowBytes(q))) {
+    const rows = end - start;
+    const { rangeStart, rangeEnd } = o.ranges;
+    r.run(
+      attentionKernel('forward', o.variant, headSize),
+      { q: rowsOf(q, start, end), k, v, rangeStart, rangeEnd, out: rowsOf(out, start, end), lse },
+      { rows, heads, kvHeads, vectors: headSize / 4, rowStart: start, keys: k.shape[0], scale },
+      { overrides: attentionLanes(heads), work: 2 * pairs(o, rows) },
+    );
+  }
+}
+
+/** (log-sum-exp, dOut . out) [tokens, heads, 2]: together, so that the kernels that follow bind one buffer less. */
+function rowStats(r: Recorder, o: Operands, dOut: Tensor): Tensor {
+  const { out, lse, heads, headSize } = o;
+  const [tokens] = out.shape;
+  const stats = r.tensor('stats', [tokens, heads, 2]);
+  for (const [start, end] of r.rowBlocks(tokens, rowBytes(out))) {
+    const bindings = { out: rowsOf(out, start, end), dOut: rowsOf(dOut, start, end), lse, stats };
+    r.run(rowDotKernel, bindings, { rows: end - start, heads, vectors: headSize / 4, rowStart: start });
+  }
+  return stats;
+}
+
+function queryGradient(r: Recorder, o: Operands, dOut: Tensor, stats: Tensor): Tensor {
+  const { q, k, v, heads, kvHeads, headSize, scale } = o;
+  const [tokens] = q.shape;
+  const dq = r.tensor('q.gradient', q.shape);
+  for (const [start, end] of r.rowBlocks(tokens, rowBytes(q))) {
+    const rows = end - start;
+    const { rangeStart, rangeEnd } = o.ranges;
+    const here = { q: rowsOf(q, start, end), dOut: rowsOf(dOut, start, end), dq: rowsOf(dq, start, end) };
+    r.run(
+      attentionKernel('dq', o.variant, headSize),
+      { ...here, k, v, stats, rangeStart, rangeEnd },
+      { rows, heads, kvHeads, vectors: headSize / 4, rowStart: start, keys: k.shape[0], scale },
+      { overrides: attentionLanes(heads), work: 3 * pairs(o, rows) },
+    );
+  }
+  return dq;
+}
+
+function keyValueGradient(r: Recorder, o: Operands, dOut: Tensor, stats: Tensor): { dk: Tensor; dv: Tensor } {
+  const { q, k, v, heads, kvHeads, headSize, scale } = o;
+  const [tokens] = q.shape;
+  const keyEnd = o.ranges.keyEnd as Tensor;
+  const dk = r.tensor('k.gradient', k.shape);
+  const dv = r.tensor('v.gradient', v.shape);
+  for (const [queryStart, queryEnd] of r.rowBlocks(tokens, rowBytes(q))) {
+    const here = { q: rowsOf(q, queryStart, queryEnd), dOut: rowsOf(dOut, queryStart, queryEnd) };
+    r.run(
+      attentionKernel('dkv', o.variant, headSize),
+      { ...here, k, v, stats, keyEnd, dk, dv },
+      { rows: tokens, heads, kvHeads, vectors: headSize / 4, queryStart, queryEnd, scale, accumulate: queryStart > 0 ? 1 : 0 },
+      { overrides: attentionLanes(kvHeads), work: 4 * pairs(o, queryEnd - queryStart) },
+    );
+  }
+  return { dk, dv };
 }
