@@ -3,6 +3,7 @@ import {
   Button,
   createTheme,
   type CSSVariablesResolver,
+  defaultVariantColorsResolver,
   Input,
   type MantineColorsTuple,
   NativeSelect,
@@ -45,7 +46,12 @@ const rem = (pixels: number): string => `${pixels / 16}rem`;
 export const theme = createTheme({
   primaryColor: 'accent',
   primaryShade: { light: 7, dark: 3 },
-  autoContrast: true,
+  // Mantine works out a filled colour for one scheme alone; the tokens know both.
+  variantColorResolver: (input) => {
+    const resolved = defaultVariantColorsResolver(input);
+    if (input.variant !== 'filled') return resolved;
+    return { ...resolved, background: 'var(--accent)', hover: 'var(--accent-hover)', color: 'var(--on-accent)' };
+  },
   colors: { accent, dark },
   fontFamily: FONT,
   fontFamilyMonospace: MONO,

@@ -65,12 +65,12 @@ function Chart({ title, points, curve }: { title: string; points: CurvePoint[]; 
           <XAxis
             dataKey="step"
             type="number"
-            domain={['dataMin', 'dataMax']}
+            domain={[0, 'dataMax']}
             allowDecimals={false}
             tick={tick}
             tickLine={false}
             stroke="var(--line-2)"
-            label={{ value: text.step, position: 'insideBottomRight', offset: -14, fill: 'var(--ink-2)', fontSize: 12 }}
+            label={{ value: text.step, position: 'insideBottom', offset: -14, fill: 'var(--ink-2)', fontSize: 12 }}
           />
           <YAxis
             scale={curve.scale}

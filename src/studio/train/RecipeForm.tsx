@@ -95,10 +95,10 @@ function FieldFrame({ info, isChanged, error, children }: FrameProps & { childre
   const [hasFocus, setFocus] = useState(false);
   return (
     <div className={classes.field} onFocus={() => setFocus(true)} onBlur={() => setFocus(false)}>
-      <label htmlFor={id}>
-        {info.label}
+      <span className={classes.fieldLabel}>
+        <label htmlFor={id}>{info.label}</label>
         {isChanged && <span className={classes.changed}>{text.changed}</span>}
-      </label>
+      </span>
       {children(id, `${id}-about`)}
       {error !== null && <p className={classes.fieldError}>{error}</p>}
       <p className={classes.fieldHint} id={`${id}-about`} hidden={!hasFocus}>

@@ -1,0 +1,60 @@
+/** The studio as a user meets it: places, drops, and the words on the rail. */
+import { expect, type Locator, type Page } from '@playwright/test';
+import { ChatPage } from './chat.ts';
+import { DataPage } from './data.ts';
+import { ExportPage } from './export.ts';
+import { ModelPage } from './model.ts';
+import { TrainPage } from './train.ts';
+
+export type Place = 'Model' | 'Data' | 'Train' | 'Chat' | 'Export';
+
+export class StudioPage {
+  readonly page: Page;
+  readonly model: ModelPage;
+  readonly data: DataPage;
+  readonly train: TrainPage;
+  readonly chat: ChatPage;
+  readonly export: ExportPage;
+  readonly error: Locator;
+
+  constructor(page: Page) {
+    this.page = page;
+    this.model = new ModelPage(page);
+    this.data = new DataPage(page);
+    this.train = new TrainPage(page);
+    this.chat = new ChatPage(page);
+    this.export = new ExportPage(page);
+    this.error = page.getByRole('alert');
+  }
+
+  /** Opens the page and waits for the demo project. */
+  async open(): Promise<void> {
+    await this.page.goto('/');
+    await expect(this.state('Model')).toContainText('demo, 2.0M');
+    await expect(this.state('Data')).toContainText('1,200 rows');
+    await expect(this.state('Train')).toContainText('ready');
+  }
+
+  async goTo(place: Place): Promise<void> {
+    await this.page
+      .getByRole('navigation')
+      .getByRole('link', { name: new RegExp(`^${place}`) })
+      .click();
+    await expect(this.page.getByRole('heading', { level: 1, name: place })).toBeVisible();
+  }
+
+  /** What the rail says of a place. */
+  state(place: Place): Locator {
+    return this.page.getByTestId(`state-${place.toLowerCase()}`);
+  }
+
+  /** Drops files or folders of the disk on the middle of the window, as the system would. */
+  async drop(...paths: string[]): Promise<void> {
+    const session = await this.page.context().newCDPSession(this.page);
+    const data = { items: [], files: paths, dragOperationsMask: 1 };
+    for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+      await session.send('Input.dispatchDragEvent', { type, x: 600, y: 400, data });
+    }
+    await session.detach();
+  }
+}

@@ -1,0 +1,46 @@
+/** Train: the recipe's fields, the controls, the curves, the answers. */
+import { expect, type Locator, type Page } from '@playwright/test';
+
+export class TrainPage {
+  readonly state: Locator;
+  readonly lossChart: Locator;
+  readonly answersLine: Locator;
+  readonly answers: Locator;
+  readonly #page: Page;
+
+  constructor(page: Page) {
+    this.#page = page;
+    this.state = page.getByTestId('run-state');
+    this.lossChart = page.getByRole('figure', { name: /^Loss/ });
+    this.answersLine = page.getByTestId('answers-line');
+    this.answers = page.getByRole('table').filter({ has: page.getByRole('columnheader', { name: 'Expected' }) });
+  }
+
+  button(name: string | RegExp): Locator {
+    return this.#page.getByRole('button', { name });
+  }
+
+  field(label: string): Locator {
+    return this.#page.getByRole('textbox', { name: label, exact: true });
+  }
+
+  async set(label: string, value: string): Promise<void> {
+    await this.field(label).fill(value);
+  }
+
+  async start(): Promise<void> {
+    const start = this.button(/^(Train the demo|Start training|Train again)$/);
+    await expect(start).toBeEnabled();
+    await start.click();
+  }
+
+  /** The number of the step that the state names. */
+  async step(): Promise<number> {
+    const words = (await this.state.textContent()) ?? '';
+    return Number(/step (\d+)/.exec(words)?.[1] ?? 0);
+  }
+
+  async points(): Promise<number> {
+    return Number(await this.lossChart.getAttribute('data-points'));
+  }
+}
