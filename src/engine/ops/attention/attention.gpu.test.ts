@@ -58,11 +58,11 @@ describe('attention', () => {
   for (const variant of ['plain', 'blocked'] as const) {
     const largest = variant === 'plain' ? 256 : MAX_BLOCKED_HEAD_SIZE;
     for (const c of cases.filter(({ headSize }) => headSize <= largest)) {
-      it(`equals its reference, ${variant}: ${c.name}`, () => checkPacked(c, variant));
+      it(`equals its reference, ${variant}: ${c.name}`, () => expectReference(c, variant));
     }
   }
 
-  async function checkPacked(c: Case, variant: AttentionVariant): Promise<void> {
+  async function expectReference(c: Case, variant: AttentionVariant): Promise<void> {
     const gpu = await testGpu(c.maxBindingBytes ? { maxBindingBytes: c.maxBindingBytes } : {});
     const { heads, kvHeads, headSize } = c;
     const shape = { heads, kvHeads, headSize, scale: 1 / Math.sqrt(headSize) };
