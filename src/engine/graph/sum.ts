@@ -19,6 +19,7 @@ function blocks(r: Recorder, out: Tensor): [number, number, number][] {
 
 /** out = a + b, all of one shape. */
 export function sum(r: Recorder, out: Tensor, a: Tensor, b: Tensor): void {
+  invariant(a !== b, `${a.name} is summed with itself: a kernel may not bind one range twice`);
   for (const [start, end, vectors] of blocks(r, out)) {
     r.run(add, { a: rowsOf(a, start, end), b: rowsOf(b, start, end), out: rowsOf(out, start, end) }, { vectors });
   }
@@ -26,6 +27,7 @@ export function sum(r: Recorder, out: Tensor, a: Tensor, b: Tensor): void {
 
 /** out = out + b. */
 export function addInto(r: Recorder, out: Tensor, b: Tensor): void {
+  invariant(out !== b, `${b.name} is added to itself: a kernel may not bind one range twice`);
   for (const [start, end, vectors] of blocks(r, out)) {
     r.run(addIntoKernel, { b: rowsOf(b, start, end), out: rowsOf(out, start, end) }, { vectors });
   }
