@@ -41,8 +41,8 @@ export class Random {
   shuffle<T>(items: T[]): T[] {
     for (let i = items.length - 1; i > 0; i--) {
       const j = this.below(i + 1);
-      const held = items[i] as T;
-      items[i] = items[j] as T;
+      const held = items[i];
+      items[i] = items[j];
       items[j] = held;
     }
     return items;

@@ -68,11 +68,11 @@ describe('Session', () => {
     await done;
     const steps = heard.metrics!.flatMap((m) => m.steps);
     expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
-    expect(steps.at(-1)!.lossNats).toBeLessThan(0.5 * steps[0]!.lossNats);
+    expect(steps.at(-1)!.lossNats).toBeLessThan(0.5 * steps[0].lossNats);
     expect(heard.metrics!.every(({ runId }) => runId === started.runId)).toBe(true);
     expect(heard.answers!.map(({ step }) => step)).toEqual([0, 8, 15, 23, 30]);
     expect(heard.answers!.at(-1)).toMatchObject({ total: 1, baseExact: 0, tunedExact: 0 });
-    expect(heard.answers!.at(-1)!.answers[0]!.tuned).not.toBe(heard.answers!.at(-1)!.answers[0]!.base);
+    expect(heard.answers!.at(-1)!.answers[0].tuned).not.toBe(heard.answers!.at(-1)!.answers[0].base);
     const memory = await session.memory();
     expect(memory.planBytes).toBe(started.plan.totalBytes);
     expect(Math.abs(memory.liveBytes / memory.planBytes - 1)).toBeLessThan(0.02);
@@ -121,11 +121,17 @@ describe('Session', () => {
     await session.openModel({ name: 'tiny', files: files() });
     const broken = files().map(({ path, file }) => ({ path, file: path === 'model.safetensors' ? file.slice(0, 5000) : file }));
     await expect(session.openModel({ name: 'broken', files: broken })).rejects.toThrow(/model.safetensors/);
-    await expect(session.openModel({ name: 'empty', files: files().filter(({ path }) => path !== 'config.json') })).rejects.toThrow(/config.json/);
+    await expect(session.openModel({ name: 'empty', files: files().filter(({ path }) => path !== 'config.json') })).rejects.toThrow(
+      /config.json/,
+    );
     expect((await session.plan({ recipe: recipe(), rowLengths: new Uint32Array([9]) })).steps).toBe(30);
-    await expect(session.plan({ recipe: recipe({ target_modules: ['c_attn'] }), rowLengths: new Uint32Array([9]) })).rejects.toThrow(/target_modules is c_attn/);
+    await expect(session.plan({ recipe: recipe({ target_modules: ['c_attn'] }), rowLengths: new Uint32Array([9]) })).rejects.toThrow(
+      /target_modules is c_attn/,
+    );
     await expect(session.exportAdapter()).rejects.toMatchObject({ code: 'run/no-adapter' });
-    await expect(session.start({ recipe: recipe(), rows: { ...rows(), lossMask: new Uint8Array(54) }, heldOut: [] })).resolves.toBeDefined();
+    await expect(
+      session.start({ recipe: recipe(), rows: { ...rows(), lossMask: new Uint8Array(54) }, heldOut: [] }),
+    ).resolves.toBeDefined();
   }, 120_000);
 
   it('says that there is no WebGPU', async () => {

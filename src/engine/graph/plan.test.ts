@@ -4,6 +4,7 @@ import type { GpuLimits } from '#engine/gpu/device.ts';
 import { defineKernel } from '#engine/gpu/kernel.ts';
 import { liveDispatches, planArena } from '#engine/graph/plan.ts';
 import { Recorder } from '#engine/graph/recorder.ts';
+import { sum } from '#engine/graph/sum.ts';
 import { type Tensor, region, regionTensor } from '#engine/graph/tensor.ts';
 
 const LIMITS: GpuLimits = { maxBindingBytes: 2 ** 20, maxBufferBytes: 2 ** 20, offsetAlignment: 256, maxWorkgroupsPerDimension: 65535 };
@@ -125,14 +126,16 @@ describe('Recorder', () => {
 
   it('adds to a shared gradient outside of it, never into it', () => {
     const { r, x, seed } = seeded(true);
+    const other = regionTensor('other', [16, 4], region('other', 'scratch', 256));
     r.root([x], () => {
       r.contribute(x, { tensor: seed, owned: false });
-      r.contribute(x, { tensor: seed, owned: false });
+      r.contribute(x, { tensor: other, owned: false });
     });
     r.backward();
     const last = r.dispatches.at(-1)!;
     expect(last.kernel.name).toBe('add');
-    expect(last.bindings[2].tensor).not.toBe(seed);
+    expect([seed, other]).not.toContain(last.bindings[2].tensor);
+    expect(() => sum(r, r.tensor('twice', [16, 4]), seed, seed)).toThrow(/summed with itself/);
   });
 
   it('runs a recomputed segment again and reads the copies', () => {
