@@ -10,7 +10,7 @@ test('says why there is nothing to compute on, and what to do about it', async (
   const studio = new StudioPage(page);
   await expect(studio.error).toContainText('This page has no WebGPU');
   await expect(studio.train.button(/^Start training$|^Train the demo$/)).toBeDisabled();
-  await page.getByRole('link', { name: 'Go to Model' }).click();
+  await page.getByRole('alert').getByRole('link', { name: 'Go to Model' }).click();
   await expect(page.getByRole('heading', { name: 'This browser gives the page nothing to compute on' })).toBeVisible();
   const browsers = page.getByRole('heading', { level: 3 });
   await expect(browsers).toHaveText([/Chrome, Edge.*your browser/, /Safari/, /Firefox/]);

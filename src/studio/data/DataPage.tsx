@@ -9,13 +9,13 @@ import { RowPreview } from '#studio/data/RowPreview.tsx';
 import { RowTable } from '#studio/data/RowTable.tsx';
 import { FilePick } from '#studio/parts/FilePick.tsx';
 import { ErrorNote } from '#studio/parts/Note.tsx';
-import { PageHeader, Section } from '#studio/parts/Page.tsx';
+import { Notes, PageHeader, Section } from '#studio/parts/Page.tsx';
 import partClasses from '#studio/parts/parts.module.css';
 
 export function DataPage() {
   const text = useText();
   const studio = useStudio();
-  const { opened, opening, error } = useStore(studio.dataset);
+  const { opened, opening, error, dismissError } = useStore(studio.dataset);
   return (
     <>
       <PageHeader
@@ -31,9 +31,11 @@ export function DataPage() {
           </Button>
         )}
       </PageHeader>
-      {opening !== null && <p className={partClasses.muted}>{text.data.opening(opening)}</p>}
-      {error !== null && <ErrorNote error={error} />}
-      {opened === null && opening === null && <p className={partClasses.muted}>{text.data.none}</p>}
+      <Notes>
+        {opening !== null && <p className={partClasses.muted}>{text.data.opening(opening)}</p>}
+        {error !== null && <ErrorNote error={error} onDismiss={dismissError} />}
+        {opened === null && opening === null && <p className={partClasses.muted}>{text.data.none}</p>}
+      </Notes>
       {opened !== null && (
         <>
           <div className={classes.columns}>

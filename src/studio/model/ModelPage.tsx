@@ -7,7 +7,7 @@ import classes from '#studio/model/model.module.css';
 import { WebGpuMissing } from '#studio/model/WebGpuMissing.tsx';
 import { FilePick } from '#studio/parts/FilePick.tsx';
 import { ErrorNote } from '#studio/parts/Note.tsx';
-import { Facts, PageHeader, Section } from '#studio/parts/Page.tsx';
+import { Facts, Notes, PageHeader, Section } from '#studio/parts/Page.tsx';
 import partClasses from '#studio/parts/parts.module.css';
 import { ProgressLine } from '#studio/parts/ProgressLine.tsx';
 import { precisionOf } from '#studio/shell/rail-states.ts';
@@ -18,15 +18,17 @@ export function ModelPage() {
   const text = useText();
   const studio = useStudio();
   const device = useStore(studio.device, (store) => store.device);
-  const { opened, opening, error, cancel } = useStore(studio.model);
+  const { opened, opening, error, cancel, dismissError } = useStore(studio.model);
   return (
     <>
       <PageHeader title={text.places.model} lead={text.model.lead} />
       {device.kind === 'missing' && <WebGpuMissing error={device.error} />}
-      {opening !== null && (
-        <ProgressLine what={text.model.opening(opening.name)} progress={opening.progress} unit="bytes" onCancel={cancel} />
-      )}
-      {error !== null && <ErrorNote error={error} />}
+      <Notes>
+        {opening !== null && (
+          <ProgressLine what={text.model.opening(opening.name)} progress={opening.progress} unit="bytes" onCancel={cancel} />
+        )}
+        {error !== null && <ErrorNote error={error} onDismiss={dismissError} />}
+      </Notes>
       <div className={classes.columns}>
         <div>
           {opened !== null && <Loaded model={opened} />}

@@ -27,9 +27,23 @@ export function Note({ tone, title, text, action, children }: NoteProps) {
 
 export function ErrorNote({ error, onDismiss }: { error: AppError; onDismiss?: () => void }) {
   const text = useText();
-  const { title, action } = text.errors[error.code];
+  const { title, action, place } = text.errors[error.code];
+  const link = place !== undefined && (
+    <a className={classes.link} href={`#${place}`}>
+      {text.goTo(text.places[place])}
+    </a>
+  );
   return (
-    <Note tone="error" title={title} text={error.message} action={action}>
+    <Note
+      tone="error"
+      title={title}
+      text={sentence(error.message)}
+      action={
+        <>
+          {action} {link}
+        </>
+      }
+    >
       {onDismiss && (
         <Button variant="default" size="xs" onClick={onDismiss}>
           {text.dismiss}
@@ -37,4 +51,9 @@ export function ErrorNote({ error, onDismiss }: { error: AppError; onDismiss?: (
       )}
     </Note>
   );
+}
+
+/** Begins a message with a capital, unless it begins with the name of a file or a field. */
+function sentence(message: string): string {
+  return /^[a-z]+,? /.test(message) ? message.slice(0, 1).toUpperCase() + message.slice(1) : message;
 }

@@ -14,6 +14,11 @@ export function PageHeader({ title, lead, children }: { title: string; lead: Rea
   );
 }
 
+/** Errors and progress of a whole page, under its heading. Takes no space when there are none. */
+export function Notes({ children }: { children: ReactNode }) {
+  return <div className={classes.notes}>{children}</div>;
+}
+
 interface SectionProps {
   title: string;
   /** Beside the title, at the far end. */

@@ -39,6 +39,7 @@ export interface DatasetStore {
   preparing: { progress: Progress | null } | null;
   prepareError: AppError | null;
   open: (source: DatasetSource) => Promise<boolean>;
+  dismissError: () => void;
   showRow: (row: number) => void;
   rows: (start: number, end: number) => Promise<Record<string, unknown>[]>;
   makePreview: (settings: DataSettings) => Promise<void>;
@@ -78,6 +79,9 @@ export function createDatasetStore(data: DataWorker) {
           set({ opening: null, error: asAppError(error) });
           return false;
         }
+      },
+      dismissError() {
+        set({ error: null });
       },
       showRow(row) {
         const last = (get().opened?.rowCount ?? 1) - 1;

@@ -29,6 +29,7 @@ export interface ModelStore {
   /** Whether it was opened. What was open before stays where the new files are of no use. */
   open: (source: ModelSource) => Promise<boolean>;
   cancel: () => void;
+  dismissError: () => void;
   /** The device went, and the weights with it. */
   forget: () => void;
 }
@@ -62,6 +63,9 @@ export function createModelStore({ trainer, data }: Clients) {
       },
       cancel() {
         if (get().opening !== null) void trainer.call('cancelOpening');
+      },
+      dismissError() {
+        set({ error: null });
       },
       forget() {
         set({ opened: null });

@@ -38,6 +38,7 @@ export const en = {
   appearance: { label: 'Appearance', auto: 'System', light: 'Light', dark: 'Dark' },
   errors: errorTexts,
   errorTitle: 'Error',
+  goTo: (place: string) => `Go to ${place}`,
   dismiss: 'Dismiss',
   cancel: 'Cancel',
   notice: {

@@ -1,19 +1,24 @@
 /** What each error code is called and what to do about it, in English. The error's own message says what was found and expected. */
 import type { ErrorCode } from '#base/errors.ts';
+import type { Place } from '#studio/stores/place.ts';
 
 export interface ErrorText {
   title: string;
   action: string;
+  /** Where it is mended, when the error shows elsewhere. */
+  place?: Place;
 }
 
 export const errorTexts: Record<ErrorCode, ErrorText> = {
   'gpu/no-webgpu': {
     title: 'This page has no WebGPU',
-    action: 'See Model for what to do in your browser.',
+    action: 'Model says what to do in your browser.',
+    place: 'model',
   },
   'gpu/no-adapter': {
     title: 'The browser found nothing to compute on',
-    action: 'See Model for what to do in your browser.',
+    action: 'Model says what to do in your browser.',
+    place: 'model',
   },
   'gpu/device-lost': {
     title: 'The device was lost',
@@ -114,6 +119,7 @@ export const errorTexts: Record<ErrorCode, ErrorText> = {
   'run/no-model': {
     title: 'No model is open',
     action: 'Open one in Model, or drop one anywhere in the window.',
+    place: 'model',
   },
   'run/no-adapter': {
     title: 'There is no adapter yet',

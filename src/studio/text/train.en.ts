@@ -24,7 +24,6 @@ export const train = {
     recipe: (field: string) => `A setting needs mending: ${field}.`,
     plan: 'The recipe does not fit.',
   },
-  goTo: { model: 'Go to Model', data: 'Go to Data' },
   states: {
     idle: 'Nothing has been trained yet.',
     ready: (steps: number) => `ready, ${plural(steps, 'step')}`,
@@ -99,6 +98,7 @@ export const train = {
   },
   answers: {
     heading: 'Held-out rows',
+    notYet: 'The held-out rows show here when model and rows are ready.',
     none: 'No held-out rows have an answer to compare: hold some out in the recipe, with loss on the answer.',
     /** One line in two parts, each in its side's colour. */
     lineParts: (base: number, tuned: number, total: number): [string, string] => [

@@ -25,7 +25,7 @@ export function Answers() {
   if (rows.length === 0) {
     return (
       <Section title={text.heading}>
-        <p className={partClasses.muted}>{text.none}</p>
+        <p className={partClasses.muted}>{prepared === null ? text.notYet : text.none}</p>
       </Section>
     );
   }

@@ -4,9 +4,8 @@ import { useStore } from 'zustand';
 import { fromWire } from '#base/errors.ts';
 import { useStudio, useText } from '#studio/context.ts';
 import { ErrorNote } from '#studio/parts/Note.tsx';
-import { PageHeader } from '#studio/parts/Page.tsx';
+import { Notes, PageHeader } from '#studio/parts/Page.tsx';
 import partClasses from '#studio/parts/parts.module.css';
-import { runWords } from '#studio/shell/rail-states.ts';
 import { Answers } from '#studio/train/Answers.tsx';
 import { FactStrip } from '#studio/train/FactStrip.tsx';
 import { MemoryBar } from '#studio/train/MemoryBar.tsx';
@@ -28,15 +27,14 @@ export function TrainPage() {
   return (
     <>
       <PageHeader title={text.places.train} lead={isDemo && rowCount !== null ? text.train.demoLead(rowCount) : text.train.lead}>
-        <span className={partClasses.muted} data-testid="run-state">
-          {runWords({ state, latest: null }, text)}
-        </span>
         <RunControls />
       </PageHeader>
-      {error !== null && <ErrorNote error={error} />}
-      {state.kind === 'failed' && error === null && <ErrorNote error={fromWire(state.error)} />}
-      {estimateError !== null && <ErrorNote error={estimateError} />}
-      <Warnings />
+      <Notes>
+        {error !== null && <ErrorNote error={error} />}
+        {state.kind === 'failed' && error === null && <ErrorNote error={fromWire(state.error)} />}
+        {estimateError !== null && <ErrorNote error={estimateError} />}
+        <Warnings />
+      </Notes>
       <FactStrip />
       <div className={classes.columns}>
         <div>

@@ -2,7 +2,7 @@
 import { useStore } from 'zustand';
 import { useStudio, useText } from '#studio/context.ts';
 import { Note } from '#studio/parts/Note.tsx';
-import classes from '#studio/train/train.module.css';
+import classes from '#studio/parts/parts.module.css';
 
 export function Warnings() {
   const text = useText().train.warnings;
@@ -22,7 +22,7 @@ export function Warnings() {
   if (report !== undefined && report.mergedRows.count > 0) warnings.push(text.merged(report.mergedRows.count));
   if (warnings.length === 0) return null;
   return (
-    <div className={classes.warnings} aria-live="polite">
+    <div className={classes.notes} aria-live="polite">
       {warnings.map((warning) => (
         <Note key={warning} tone="warning" title={warning} />
       ))}
