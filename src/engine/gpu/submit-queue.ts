@@ -11,8 +11,8 @@ export interface Encodable {
 
 /** A long dispatch resets drivers and freezes pages: a submit aims for this much GPU time. */
 const TARGET_MS = 120;
-/** What a device is taken to do before it was measured: slow enough for a software adapter. */
-const FIRST_WORK_PER_MS = 1e6;
+/** What a device is taken to do before it was measured: slow enough for any, so that the first submit is short. */
+const FIRST_WORK_PER_MS = 1e5;
 /** A dispatch costs at least this much, however little it computes (about 20 microseconds at 1 GFLOP/s). */
 const DISPATCH_WORK = 20_000;
 const MAX_IN_FLIGHT = 2;
@@ -22,6 +22,7 @@ export class SubmitQueue {
   #turn: Promise<void> = Promise.resolve();
   #inFlight: Promise<void>[] = [];
   #workPerMs = FIRST_WORK_PER_MS;
+  #isMeasured = false;
   #lastDone = 0;
 
   constructor(gpu: Gpu) {
@@ -93,6 +94,8 @@ export class SubmitQueue {
     this.#lastDone = now;
     // Tiny submits measure latency, not speed.
     if (work < this.#workPerMs || elapsedMs <= 0) return;
-    this.#workPerMs = 0.7 * this.#workPerMs + 0.3 * (work / elapsedMs);
+    const measured = work / elapsedMs;
+    this.#workPerMs = this.#isMeasured ? 0.7 * this.#workPerMs + 0.3 * measured : measured;
+    this.#isMeasured = true;
   }
 }
