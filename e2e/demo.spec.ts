@@ -16,11 +16,15 @@ test('trains the demo with one press, pauses, resumes, stops, chats and download
   await train.set('Rows to answer', '4');
   await expect(studio.state('Train')).toHaveText('ready, 400 steps');
   await expect(train.answers.getByRole('row')).toHaveCount(5);
+  const planned = await train.memoryMiB();
   await train.start();
 
   await expect(train.answersLine).toContainText('0 of 4 by the base', { timeout: 60_000 });
   await expect(train.state).toContainText(/step \d+ of 400/, { timeout: 60_000 });
   await expect.poll(() => train.points(), { timeout: 60_000 }).toBeGreaterThan(2);
+
+  // What was planned before the start is what is held at the most, within 2 %.
+  expect(Math.abs((await train.peakMiB()) / planned - 1)).toBeLessThan(0.02);
 
   // Chat works while training goes on, and training goes on after it.
   await studio.goTo('Chat');

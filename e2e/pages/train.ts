@@ -34,6 +34,15 @@ export class TrainPage {
     await start.click();
   }
 
+  /** The number of MiB that the memory figure names. */
+  async memoryMiB(): Promise<number> {
+    return mebibytes(this.#page.getByTestId('figures').locator('div').filter({ hasText: 'Memory' }));
+  }
+
+  async peakMiB(): Promise<number> {
+    return mebibytes(this.#page.getByText(/^Peak /));
+  }
+
   /** The number of the step that the state names. */
   async step(): Promise<number> {
     const words = (await this.state.textContent()) ?? '';
@@ -43,4 +52,8 @@ export class TrainPage {
   async points(): Promise<number> {
     return Number(await this.lossChart.getAttribute('data-points'));
   }
+}
+
+async function mebibytes(locator: Locator): Promise<number> {
+  return Number(/([\d.]+) MiB/.exec((await locator.textContent()) ?? '')?.[1] ?? Number.NaN);
 }

@@ -145,8 +145,8 @@ export interface TrainerCalls {
   /** Replaces the model that is open. Progress comes as `progress` events; `cancelOpening` ends it. */
   openModel(params: { name: string; files: NamedFile[] }): ModelSummary;
   cancelOpening(): void;
-  /** Bytes and steps of a recipe over rows of these lengths; allocates nothing. */
-  plan(params: { recipe: Recipe; rowLengths: Uint32Array }): PlanSummary;
+  /** Bytes and steps of a recipe over rows of these lengths, with what answering the held-out rows takes; allocates nothing. */
+  plan(params: { recipe: Recipe; rowLengths: Uint32Array; heldOut?: HeldOutRow[] }): PlanSummary;
   /** Answers when the run has begun; the rest comes as events. */
   start(params: { recipe: Recipe; rows: PackedRows; heldOut: HeldOutRow[] }): { runId: string; plan: PlanSummary };
   /** After the step that runs now. */

@@ -99,9 +99,19 @@ export class Session {
     this.#opening?.abort();
   }
 
-  async plan(params: { recipe: Recipe; rowLengths: Uint32Array }): Promise<PlanSummary> {
+  async plan({
+    recipe,
+    rowLengths,
+    heldOut = [],
+  }: {
+    recipe: Recipe;
+    rowLengths: Uint32Array;
+    heldOut?: HeldOutRow[];
+  }): Promise<PlanSummary> {
     const gpu = await this.#device();
-    return summaryOfPlan(planRun(this.#requireModel().model, params.recipe, params.rowLengths, gpu), null);
+    const { model, tokenizer } = this.#requireModel();
+    const runPlan = planRun(model, recipe, rowLengths, gpu);
+    return summaryOfPlan(runPlan, heldOut.length > 0 ? planAnswering(gpu, model, runPlan.layout, heldOut, tokenizer) : null);
   }
 
   /** Plans and allocates; then the run goes on by itself and speaks through events. */

@@ -9,7 +9,7 @@ import { type Demo, type FetchDemoFile, loadDemo } from '#studio/demo.ts';
 import { classifyDrop, type LooksLike, namedFiles } from '#studio/drop/classify.ts';
 import { createExportStore } from '#studio/export/export-store.ts';
 import { createChatStore } from '#studio/stores/chat.ts';
-import { createDatasetStore, type OpenedDataset } from '#studio/stores/dataset.ts';
+import { createDatasetStore, type OpenedDataset, type Prepared } from '#studio/stores/dataset.ts';
 import { asAppError, createDeviceStore } from '#studio/stores/device.ts';
 import { createDraftStore, type RecipeOf } from '#studio/stores/drafts.ts';
 import { createModelStore, type ModelSource } from '#studio/stores/model.ts';
@@ -207,14 +207,14 @@ function followChanges({ model, dataset, drafts, run, chat, project, clients, co
   let resting: ReturnType<typeof setTimeout> | undefined;
   let plans = 0;
 
-  const makePlan = async (recipe: ComposedRecipe['recipe'], rowLengths: Uint32Array | undefined): Promise<void> => {
+  const makePlan = async (recipe: ComposedRecipe['recipe'], prepared: Prepared | null): Promise<void> => {
     const turn = ++plans;
-    if (recipe === null || rowLengths === undefined) {
+    if (recipe === null || prepared === null) {
       project.setState({ estimate: null, estimateError: null });
       return;
     }
     try {
-      const estimate = await clients.trainer.call('plan', { recipe, rowLengths });
+      const estimate = await clients.trainer.call('plan', { recipe, rowLengths: prepared.rowLengths, heldOut: prepared.heldOut });
       if (turn === plans) project.setState({ estimate, estimateError: null });
     } catch (error) {
       if (turn === plans) project.setState({ estimate: null, estimateError: asAppError(error) });
@@ -246,7 +246,7 @@ function followChanges({ model, dataset, drafts, run, chat, project, clients, co
     if (isNew('fields', opened, settings?.mapping) && opened.model !== undefined) void chat.getState().askForFields(settings);
     const isPlannable = !isActive(run.getState().state) && opened.model !== undefined;
     // A prepared result is a new object each time; its identity is the number of times that it was new.
-    if (isPlannable && isNew('plan', opened, recipe.recipe, preparedNumber(prepared))) void makePlan(recipe.recipe, prepared?.rowLengths);
+    if (isPlannable && isNew('plan', opened, recipe.recipe, preparedNumber(prepared))) void makePlan(recipe.recipe, prepared);
   };
   const numbers = new WeakMap<object, number>();
   let nextNumber = 1;
