@@ -22,6 +22,8 @@ from fixture_files import REPOSITORY, sha256, versions, write_json
 from float64 import to_float64
 
 RECORDS = REPOSITORY / "reference/records/adapters.json"
+# Some of PEFT's logits go into the record, so that a test can hold the engine to them without PEFT.
+SAMPLE_POSITIONS, SAMPLE_ENTRIES = 6, 16
 
 
 def load_base(path: Path):
@@ -58,6 +60,21 @@ def load_engine(path: Path) -> dict[str, torch.Tensor]:
     if not logits.isfinite().all():
         raise SystemExit(f"{path}: some logits are not finite")
     return {"tokens": tokens, "logits": logits, "positions": positions, "vocabIds": columns}
+
+
+def spread(count: int, of: int) -> list[int]:
+    """Up to `count` of the numbers below `of`, evenly spread, both ends among them."""
+    return sorted({round(i * (of - 1) / max(1, count - 1)) for i in range(count)})
+
+
+def sample(engine: dict[str, torch.Tensor], tuned: torch.Tensor) -> dict:
+    """Some of PEFT's logits [positions, columns], with the tokens and the vocabulary entries that they belong to."""
+    rows, columns = spread(SAMPLE_POSITIONS, tuned.shape[0]), spread(SAMPLE_ENTRIES, tuned.shape[1])
+    return {
+        "positions": engine["positions"][rows].tolist(),
+        "vocabIds": engine["vocabIds"][columns].tolist(),
+        "logits": [[round(value, 7) for value in row] for row in tuned[rows][:, columns].tolist()],
+    }
 
 
 def check_loaded(model: PeftModel, adapter: Path) -> None:
@@ -120,11 +137,12 @@ def main() -> int:
             "base": base_files(options.base),
             "adapter": {name: sha256(options.adapter / name) for name in ("adapter_config.json", "adapter_model.safetensors")},
             "peftComputedIn": "float64" if options.float64 else "float32",
-            "tokens": len(engine["tokens"]),
+            "tokens": engine["tokens"].tolist(),
             "logits": tuned.numel(),
             "adapterEffect": effect,
             "bound": options.bound,
             "maxAbsDifference": difference,
+            "sample": sample(engine, tuned),
         }
         write_json(RECORDS, dict(sorted(records.items())))
     return 0
