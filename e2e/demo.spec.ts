@@ -1,7 +1,11 @@
 /** The first visit: the demo is trained, asked and downloaded, and what was typed is there after a reload. */
 import { expect, test } from '@playwright/test';
+import { heldOutRows, layers, recipe } from './files/demo.ts';
 import { readSafetensorsHeader } from './files/files.ts';
 import { StudioPage } from './pages/studio.ts';
+
+/** q, k, v, o, gate, up and down of each layer. */
+const LINEARS = 7;
 
 test('trains the demo with one press, pauses, resumes, stops, chats and downloads the adapter', async ({ page, baseURL }) => {
   const requests: string[] = [];
@@ -10,12 +14,13 @@ test('trains the demo with one press, pauses, resumes, stops, chats and download
   const { train, chat } = studio;
   await studio.open();
   await expect(page.getByText('This is the demo')).toBeVisible();
-  await expect(train.answers).toContainText('send 73 desks to Tartu');
+  await expect(train.answers).toContainText(heldOutRows[0].message);
 
   await train.set('Steps', '400');
   await train.set('Rows to answer', '4');
   await expect(studio.state('Train')).toHaveText('ready, 400 steps');
   await expect(train.answers.getByRole('row')).toHaveCount(5);
+  await expect.poll(() => train.memoryMiB()).toBeGreaterThan(0);
   const planned = await train.memoryMiB();
   await train.start();
 
@@ -54,10 +59,10 @@ test('trains the demo with one press, pauses, resumes, stops, chats and download
   await studio.goTo('Export');
   await studio.export.make.click();
   const config = JSON.parse((await studio.export.download('adapter_config.json')).toString('utf8')) as Record<string, unknown>;
-  expect(config).toMatchObject({ peft_type: 'LORA', r: 16, lora_alpha: 32, task_type: 'CAUSAL_LM' });
+  expect(config).toMatchObject({ peft_type: 'LORA', r: recipe.lora_r, lora_alpha: recipe.lora_alpha, task_type: 'CAUSAL_LM' });
   const { header, dataBytes } = readSafetensorsHeader(await studio.export.download('adapter_model.safetensors'));
   const tensors = Object.entries(header).filter(([name]) => name !== '__metadata__');
-  expect(tensors.length).toBe(5 * 7 * 2);
+  expect(tensors.length).toBe(layers * LINEARS * 2);
   expect(
     Math.max(
       ...tensors.map(
@@ -72,7 +77,7 @@ test('trains the demo with one press, pauses, resumes, stops, chats and download
   ).toBe(dataBytes);
   const [name, tensor] = tensors.find(([each]) => each.includes('layers.0.self_attn.q_proj.lora_A')) ?? ['', { shape: [] }];
   expect(name).toBe('base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight');
-  expect(tensor.shape[0]).toBe(16);
+  expect(tensor.shape[0]).toBe(recipe.lora_r);
 
   expect(requests.filter((url) => !url.startsWith(baseURL ?? 'none') && !url.startsWith('blob:'))).toEqual([]);
 });
@@ -100,6 +105,6 @@ test('keeps what was typed over a reload', async ({ page }) => {
   await expect(studio.train.field('Rank')).toHaveValue('many');
 
   await studio.train.button('Back to the defaults').click();
-  await expect(studio.train.field('Rank')).toHaveValue('16');
-  await expect(studio.train.field('Learning rate')).toHaveValue('0.005');
+  await expect(studio.train.field('Rank')).toHaveValue(String(recipe.lora_r));
+  await expect(studio.train.field('Learning rate')).toHaveValue(String(recipe.learning_rate));
 });

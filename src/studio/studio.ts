@@ -227,7 +227,7 @@ function followChanges({ model, dataset, drafts, run, chat, project, clients, co
     const { settings } = recipe;
     const opened = { model: model.getState().opened?.id, data: dataset.getState().opened?.id };
     const { row, prepared } = dataset.getState();
-    const { answeredRows } = drafts.getState();
+    const answeredRows = drafts.getState().answeredRows[recipeOfNow()];
     const isReady = opened.model !== undefined && opened.data !== undefined && settings !== null;
     if (isNew('preview', opened, settings, row) && isReady) void dataset.getState().makePreview(settings);
     if (isNew('prepare', opened, settings, answeredRows)) {

@@ -66,7 +66,7 @@ export const theme = createTheme({
   components: {
     Button: Button.extend({ defaultProps: { size: 'sm' }, styles: { root: { fontWeight: 500 } } }),
     InputWrapper: Input.Wrapper.extend({
-      styles: { label: { marginBottom: rem(4), fontWeight: 500 }, description: { marginBottom: rem(4) } },
+      styles: { label: { marginBottom: rem(4), fontWeight: 500 }, description: { marginBottom: rem(4), fontSize: rem(12) } },
     }),
     TextInput: TextInput.extend({ defaultProps: { size: 'sm' } }),
     Textarea: Textarea.extend({ defaultProps: { size: 'sm' } }),

@@ -49,7 +49,7 @@ export function RowTable({ dataset }: { dataset: OpenedDataset }) {
           {numbers.map((number) => {
             const row = rowAt(number);
             return (
-              <tr key={number} aria-rowindex={number + 2} aria-selected={number === selected}>
+              <tr key={number} aria-rowindex={number + 2} aria-current={number === selected ? 'true' : undefined}>
                 <td>
                   <button type="button" className={classes.rowLink} onClick={() => studio.dataset.getState().showRow(number)}>
                     {count(number + 1)}

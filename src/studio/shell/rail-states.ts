@@ -23,6 +23,11 @@ export function precisionOf(weightTypes: Readonly<Record<string, number>>): stri
     .join(' + ');
 }
 
+/** The name of a model without what its precision says again: SmolLM2-135M of SmolLM2-135M.Q4_1.gguf. */
+export function shortModelName(name: string): string {
+  return name.replace(/\.gguf$/i, '').replace(/[.-](q\d\w*|b?f16|f32)$/i, '');
+}
+
 /** How many kinds of things a report found. */
 export function findingCount(prepared: DatasetStore['prepared']): number {
   if (prepared === null) return 0;
@@ -65,7 +70,8 @@ export function railStates({ device, model, dataset, project, run }: RailInput, 
 
 function modelWords(device: DeviceState, { opened, opening }: RailInput['model'], text: Text): string {
   if (opening !== null) return text.model.openingState(opening.progress?.done ?? 0, opening.progress?.total ?? 0);
-  if (opened !== null) return text.model.state(opened.summary.name, opened.summary.parameterCount, precisionOf(opened.summary.weightTypes));
+  if (opened !== null)
+    return text.model.state(shortModelName(opened.summary.name), opened.summary.parameterCount, precisionOf(opened.summary.weightTypes));
   if (device.kind === 'missing') return device.error.code === 'gpu/device-lost' ? text.device.lost : text.device.missing;
   return text.model.noneState;
 }

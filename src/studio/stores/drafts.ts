@@ -26,7 +26,7 @@ export interface Drafts {
   chatFields: Record<string, string>;
   chat: ChatSettings;
   /** Held-out rows that base and tuned answer. */
-  answeredRows: number;
+  answeredRows: Record<RecipeOf, number>;
 }
 
 export interface DraftStore extends Drafts {
@@ -36,10 +36,11 @@ export interface DraftStore extends Drafts {
   resetMapping: (dataset: string) => void;
   setChatField: (name: string, value: string) => void;
   setChat: (settings: Partial<ChatSettings>) => void;
-  setAnsweredRows: (rows: number) => void;
+  setAnsweredRows: (of: RecipeOf, rows: number) => void;
 }
 
-export const ANSWERED_ROWS = 60;
+/** The KV cache of so many answers at once is in the plan: a model of one's own may be large and its rows long. */
+export const ANSWERED_ROWS: Readonly<Record<RecipeOf, number>> = { demo: 60, own: 8 };
 const STORAGE_KEY = 'loratory.drafts';
 
 const EMPTY: Drafts = { fields: { demo: {}, own: {} }, mappings: {}, chatFields: {}, chat: CHAT_DEFAULTS, answeredRows: ANSWERED_ROWS };
@@ -56,7 +57,7 @@ export function createDraftStore(storage: StateStorage) {
           set(({ mappings }) => ({ mappings: Object.fromEntries(Object.entries(mappings).filter(([name]) => name !== dataset)) })),
         setChatField: (name, value) => set(({ chatFields }) => ({ chatFields: { ...chatFields, [name]: value } })),
         setChat: (settings) => set(({ chat }) => ({ chat: { ...chat, ...settings } })),
-        setAnsweredRows: (answeredRows) => set({ answeredRows }),
+        setAnsweredRows: (of, rows) => set(({ answeredRows }) => ({ answeredRows: { ...answeredRows, [of]: rows } })),
       }),
       {
         name: STORAGE_KEY,
@@ -80,6 +81,7 @@ export function readDrafts(stored: unknown): Drafts {
   const value = asRecord(stored);
   const fields = asRecord(value.fields);
   const chat = asRecord(value.chat);
+  const answered = asRecord(value.answeredRows);
   const known = (record: unknown) =>
     Object.fromEntries(Object.entries(asRecord(record)).filter(([name]) => Object.hasOwn(RECIPE_FIELDS, name)));
   const number = (candidate: unknown, fallback: number) =>
@@ -102,7 +104,10 @@ export function readDrafts(stored: unknown): Drafts {
       topP: number(chat.topP, CHAT_DEFAULTS.topP),
       seed: number(chat.seed, CHAT_DEFAULTS.seed),
     },
-    answeredRows: number(value.answeredRows, ANSWERED_ROWS),
+    answeredRows: {
+      demo: number(answered.demo, ANSWERED_ROWS.demo),
+      own: number(answered.own, ANSWERED_ROWS.own),
+    },
   };
 }
 

@@ -6,6 +6,13 @@ export function count(value: number): string {
   return whole.format(value);
 }
 
+const compactFormat = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });
+
+/** For axes: 6K, 100K, 3.2M. */
+export function compact(value: number): string {
+  return compactFormat.format(value);
+}
+
 /** 2.0M, 135M, 1.2B; below a thousand as it is. */
 export function parameters(value: number): string {
   if (value < 1e3) return count(value);

@@ -5,7 +5,7 @@ import { useStudio, useText } from '#studio/context.ts';
 import { Section } from '#studio/parts/Page.tsx';
 import type { CurvePoint } from '#studio/train/metric-series.ts';
 import classes from '#studio/train/train.module.css';
-import { count, loss, perplexity } from '#studio/text/format.ts';
+import { compact, count, loss, perplexity } from '#studio/text/format.ts';
 
 interface Curve {
   raw: 'lossNats' | 'perplexity';
@@ -97,7 +97,7 @@ function logFloor(min: number): number {
 }
 
 function shortNumber(value: number): string {
-  return value >= 1000 ? count(value) : String(Number(value.toPrecision(3)));
+  return value >= 1000 ? compact(value) : String(Number(value.toPrecision(3)));
 }
 
 /** recharts gives it the rest of its properties. */

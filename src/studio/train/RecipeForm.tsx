@@ -8,7 +8,7 @@ import { useStudio, useText } from '#studio/context.ts';
 import { Section } from '#studio/parts/Page.tsx';
 import partClasses from '#studio/parts/parts.module.css';
 import { isActive } from '#studio/stores/run.ts';
-import { ANSWERED_ROWS } from '#studio/stores/drafts.ts';
+import { ANSWERED_ROWS, type RecipeOf } from '#studio/stores/drafts.ts';
 import classes from '#studio/train/train.module.css';
 
 type Field = keyof Recipe;
@@ -26,6 +26,7 @@ export function RecipeForm() {
   const text = useText().train.recipe;
   const studio = useStudio();
   const changed = useStore(studio.project, (project) => project.recipe.changed);
+  const recipeOf = useStore(studio.project, (project) => project.recipeOf);
   const isRunning = useStore(studio.run, (run) => isActive(run.state));
   return (
     <Section
@@ -45,7 +46,7 @@ export function RecipeForm() {
           {fields.map((field) => (
             <RecipeField key={field} field={field} />
           ))}
-          {group === 'data' && <AnsweredRows />}
+          {group === 'data' && <AnsweredRows key={recipeOf} of={recipeOf} />}
         </div>
       ))}
     </Section>
@@ -193,15 +194,16 @@ function TargetModules({ value, onChange, ...frame }: FrameProps & { value: unkn
 }
 
 /** No field of the recipe: it changes what is shown, not what is trained. */
-function AnsweredRows() {
+function AnsweredRows({ of }: { of: RecipeOf }) {
   const text = useText().train.recipe;
   const { answeredRows, setAnsweredRows } = useStore(useStudio().drafts);
   const [typed, setTyped] = useState<string | null>(null);
-  const info = { label: text.answeredRows, about: text.answeredRowsAbout, usual: String(ANSWERED_ROWS) };
-  const parsed = typed === null ? answeredRows : Number(typed);
+  const rows = answeredRows[of];
+  const info = { label: text.answeredRows, about: text.answeredRowsAbout, usual: String(ANSWERED_ROWS[of]) };
+  const parsed = typed === null ? rows : Number(typed);
   const isWrong = !Number.isInteger(parsed) || parsed < 0 || typed?.trim() === '';
   return (
-    <FieldFrame info={info} isChanged={answeredRows !== ANSWERED_ROWS} error={isWrong ? text.answeredRowsExpected : null}>
+    <FieldFrame info={info} isChanged={rows !== ANSWERED_ROWS[of]} error={isWrong ? text.answeredRowsExpected : null}>
       {(id, description) => (
         <TextInput
           id={id}
@@ -210,11 +212,11 @@ function AnsweredRows() {
           inputMode="numeric"
           autoComplete="off"
           error={isWrong}
-          value={typed ?? String(answeredRows)}
+          value={typed ?? String(rows)}
           onChange={(event) => {
             const next = event.currentTarget.value;
             setTyped(next);
-            if (next.trim() !== '' && Number.isInteger(Number(next)) && Number(next) >= 0) setAnsweredRows(Number(next));
+            if (next.trim() !== '' && Number.isInteger(Number(next)) && Number(next) >= 0) setAnsweredRows(of, Number(next));
           }}
         />
       )}
