@@ -10,7 +10,7 @@ it('equals the weighted mean of all values so far, with weights w^age', () => {
     let sum = 0;
     let weights = 0;
     for (let i = 0; i <= n; i++) {
-      sum += 0.9 ** (n - i) * (values[i]);
+      sum += 0.9 ** (n - i) * values[i];
       weights += 0.9 ** (n - i);
     }
     expect(shown).toBeCloseTo(sum / weights, 12);

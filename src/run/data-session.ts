@@ -231,7 +231,7 @@ function messagesFirst(): Promise<void> {
 
 function packRows(sequences: readonly Sequence[]): PackedRows {
   const offsets = new Uint32Array(sequences.length + 1);
-  for (const [i, { tokens }] of sequences.entries()) offsets[i + 1] = (offsets[i]) + tokens.length;
+  for (const [i, { tokens }] of sequences.entries()) offsets[i + 1] = offsets[i] + tokens.length;
   const total = offsets.at(-1) ?? 0;
   const packed = { tokens: new Uint32Array(total), lossMask: new Uint8Array(total), offsets };
   for (const [i, { tokens, lossMask }] of sequences.entries()) {
