@@ -26,6 +26,8 @@ export interface WeightTensor {
 export interface Checkpoint {
   /** The name that errors tell the user. */
   file: string;
+  /** The same for the settings, where they are in a file of their own. */
+  configFile?: string;
   /** config.json's shape; made from the metadata for a GGUF. */
   config: Record<string, unknown>;
   tensors: Map<string, WeightTensor>;
@@ -135,7 +137,7 @@ export async function openHuggingFaceFolder(files: Map<string, ByteSource>): Pro
       });
     }
   }
-  return { file, config, tensors };
+  return { file, configFile: configFile.name, config, tensors };
 }
 
 function ggufWeightType(file: GgufFile, tensor: GgufTensor): WeightType {

@@ -72,9 +72,9 @@ function tensorOf(checkpoint: Checkpoint, name: string, shape: number[]): Weight
  * @throws AppError `model/unsupported`, `model/invalid` naming file and tensor, `gpu/limit`.
  */
 export function describeModel(checkpoint: Checkpoint, limits: GpuLimits): Model {
-  const { file } = checkpoint;
-  const architecture = architectureOf(file, checkpoint.config);
-  const config = architecture.config(file, checkpoint.config);
+  const { file, configFile = file } = checkpoint;
+  const architecture = architectureOf(configFile, checkpoint.config);
+  const config = architecture.config(configFile, checkpoint.config);
   const matrices = new Map<string, WeightMatrix>();
   let parameterCount = 0;
   for (const { name, rows, columns } of architecture.matrices(config)) {
