@@ -36,7 +36,7 @@ test('a GGUF that lies about where its tensor is', async () => {
 test('an architecture that is not known', async () => {
   await studio.drop(await modelOfArchitecture(test.info().outputPath('a-mamba'), 'mamba', 'MambaForCausalLM'));
   await expect(studio.error).toContainText('This architecture cannot be trained yet');
-  await expect(studio.error).toContainText('a-mamba');
+  await expect(studio.error).toContainText('a-mamba/config.json');
   await expect(studio.error).toContainText('model_type is "mamba"');
   await expectDemoKept();
 });
