@@ -1,14 +1,9 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
+import { FIXTURES, runLoratory } from '#cli/testing/run-loratory.ts';
 
-const run = promisify(execFile);
-const FIXTURES = fileURLToPath(new URL('fixtures/', import.meta.url));
-const COMMAND = fileURLToPath(new URL('../../bin/loratory.mjs', import.meta.url));
 const out = mkdtempSync(join(tmpdir(), 'loratory-first-loss-'));
 
 interface FirstLoss {
@@ -24,7 +19,8 @@ interface FirstLoss {
 const fixture = JSON.parse(readFileSync(join(FIXTURES, 'first-loss.json'), 'utf8')) as FirstLoss;
 
 async function firstLoss(flags: string[]): Promise<number> {
-  await run(process.execPath, [COMMAND, ...flags, '-o', out], { cwd: FIXTURES });
+  const finished = await runLoratory([...flags, '-o', out]);
+  expect({ code: finished.code, said: finished.code === 0 ? '' : finished.stderr }).toEqual({ code: 0, said: '' });
   const state = JSON.parse(readFileSync(join(out, 'trainer_state.json'), 'utf8')) as { log_history: { loss: number }[] };
   return state.log_history[0].loss;
 }

@@ -59,11 +59,28 @@ describe('parseFinetuneFlags', () => {
     [[...BASE, '--torch_dtype', 'float16'], /--torch_dtype: float16 was found, float32/],
     [[...BASE, '--text_field', 'a', '--use_chat_template'], /more than one of text_template/],
     [[...BASE, '--lr_scheduler_type', 'step'], /lr_scheduler_type: "step" was found/],
-    [[...BASE, '--no_such_flag', '1'], /no_such_flag/],
+    [[...BASE, '--no_such_flag', '1'], /^--no_such_flag: an unknown flag was found, a flag of loratory finetune --help was expected$/],
+    [[...BASE, '--lora-rank', '8'], /^--lora-rank: an unknown flag was found, --lora_r was expected$/],
+    [[...BASE, 'more.json'], /^"more.json" was found, a flag was expected/],
+    [[...BASE, '--lora_r'], /^--lora_r: nothing was found, a value was expected$/],
+    [[...BASE, '--lora_r', '--seed', '1'], /^--lora_r: the next flag, --seed, was found, a value was expected$/],
+    [[...BASE, '--dry_run=perhaps'], /^--dry_run: perhaps was found, true or false was expected$/],
     [[...BASE, '--completion_only_loss', 'maybe'], /maybe was found, true or false/],
     [[...BASE, '--method', 'qlora'], /method: "qlora" was found, "lora"/],
   ])('refuses %j by name', (args, message) => {
     expect(() => parseFinetuneFlags(args)).toThrow(message);
+  });
+
+  it('takes a value that starts with a dash, and the last of two', () => {
+    expect(parseFinetuneFlags([...BASE, '--max_samples', '-1']).recipe.max_samples).toBeNull();
+    expect(parseFinetuneFlags([...BASE, '--text_template', '- {a}']).recipe.mapping).toEqual({ kind: 'template', template: '- {a}' });
+    expect(parseFinetuneFlags([...BASE, '--seed', '1', '--seed', '2']).recipe.seed).toBe(2);
+  });
+
+  it("reads Python's escapes in a template, and leaves other text as it is", () => {
+    const template = (text: string) => parseFinetuneFlags([...BASE, '--text_template', text]).recipe.mapping;
+    const [typed, meant] = [String.raw`{a}\n\t\\n\x41\u4eca 天\d`, '{a}\n\t\\nA今 天\\d'];
+    expect(template(typed)).toEqual({ kind: 'template', template: meant });
   });
 
   it('describes every flag', () => {

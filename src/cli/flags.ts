@@ -99,16 +99,60 @@ function refuse(flag: string, found: string, expected: string): AppError {
   return new AppError('recipe/invalid', `--${flag}: ${found} was found, ${expected} was expected`, { field: flag, found, expected });
 }
 
-/** @throws AppError `recipe/invalid` naming the flag, what was found and what was expected. */
-export function parseFinetuneFlags(args: string[]): FinetuneFlags {
+/** Letters by which two words differ at most, for one to be taken for a slip of the other. */
+const SLIP_LETTERS = 3;
+
+/** Letters to change, add or leave out on the way from one word to another. @source https://en.wikipedia.org/wiki/Levenshtein_distance */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    row = next;
+  }
+  return row[b.length];
+}
+
+function unknownFlag(found: string, known: readonly string[]): AppError {
+  const name = found.replace(/^-+/, '').replaceAll('-', '_');
+  const [nearest] = known.map((flag) => ({ flag, letters: distance(name, flag) })).sort((a, b) => a.letters - b.letters);
+  const expected = nearest && nearest.letters <= SLIP_LETTERS ? `--${nearest.flag}` : 'a flag of loratory finetune --help';
+  return new AppError('recipe/invalid', `${found}: an unknown flag was found, ${expected} was expected`, { field: name, found, expected });
+}
+
+function isFlag(text: string, options: Record<string, { short?: string }>): boolean {
+  const isShort = Object.values(options).some(({ short }) => short !== undefined && text === `-${short}`);
+  return isShort || (text.startsWith('--') && Object.hasOwn(options, text.slice(2)));
+}
+
+/** The flags as they were typed. A value may start with a dash, as in `--max_samples -1`; of a flag that is given twice the last holds. */
+function readFlags(args: string[]): Record<string, string | boolean | undefined> {
   const options: Record<string, { type: 'string' | 'boolean'; short?: string }> = { ...OTHER_FLAGS };
   for (const name of [...RECIPE_FLAGS, ...Object.keys(ALIASES)]) options[name] = { type: 'string' };
-  let values: Record<string, string | boolean | undefined>;
-  try {
-    values = parseArgs({ args, options, allowPositionals: false, strict: true }).values;
-  } catch (error) {
-    throw new AppError('recipe/invalid', error instanceof Error ? error.message : String(error), {}, error);
+  const { tokens } = parseArgs({ args, options, strict: false, allowPositionals: true, tokens: true });
+  const values: Record<string, string | boolean | undefined> = {};
+  for (const token of tokens) {
+    if (token.kind === 'option-terminator') continue;
+    if (token.kind === 'positional') {
+      const [found, expected] = [JSON.stringify(token.value), 'a flag'];
+      throw new AppError('recipe/invalid', `${found} was found, ${expected} was expected; a value with spaces wants quotes`, {
+        found,
+        expected,
+      });
+    }
+    const { name, rawName, value } = token;
+    if (!Object.hasOwn(options, name)) throw unknownFlag(rawName, Object.keys(options));
+    if (options[name].type === 'boolean') values[name] = value === undefined || parseBoolean(name, value);
+    else if (value === undefined) throw refuse(name, 'nothing', 'a value');
+    else if (!token.inlineValue && isFlag(value, options)) throw refuse(name, `the next flag, ${value},`, 'a value');
+    else values[name] = value;
   }
+  return values;
+}
+
+/** @throws AppError `recipe/invalid` naming the flag, what was found and what was expected. */
+export function parseFinetuneFlags(args: string[]): FinetuneFlags {
+  const values = readFlags(args);
   const text = (name: keyof typeof OTHER_FLAGS): string | null => (typeof values[name] === 'string' ? values[name] : null);
   const isTrue = (name: keyof typeof OTHER_FLAGS): boolean =>
     values[name] === true || (typeof values[name] === 'string' && parseBoolean(name, values[name]));
@@ -165,9 +209,13 @@ function mappingOf(values: Record<string, string | boolean | undefined>): Partia
   return { mapping: { kind: 'text', column: typeof column === 'string' ? column : OLIVE_TEXT_FIELD } };
 }
 
-/** A shell passes `\\n` as two characters; Olive takes it for a line break, and so do we. */
+const ESCAPES: Record<string, string> = { n: '\n', t: '\t', r: '\r' };
+
+/** A shell passes `\n` as two characters; Olive takes Python's escapes for what they mean, and so do we. */
 function unescape(text: string): string {
-  return text.replaceAll('\\n', '\n').replaceAll('\\t', '\t');
+  return text.replace(/\\(?:([ntr\\'"])|x([\da-f]{2})|u([\da-f]{4}))/gi, (_, one: string | undefined, byte?: string, unit?: string) =>
+    one === undefined ? String.fromCharCode(Number.parseInt((byte ?? unit) as string, 16)) : (ESCAPES[one] ?? one),
+  );
 }
 
 function parseBoolean(flag: string, value: string): boolean {

@@ -16,6 +16,13 @@ export function formatBytes(bytes: number): string {
   return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 }
 
+/** `134.5M`, `2.4K`, `17`. */
+export function formatCount(count: number): string {
+  if (count < 1000) return String(count);
+  if (count < 1e5) return `${(count / 1e3).toFixed(1)}K`;
+  return count < 1e9 ? `${(count / 1e6).toFixed(1)}M` : `${(count / 1e9).toFixed(2)}B`;
+}
+
 /** A job's line: what, how much of how much, rate, time left. */
 export class ProgressLine {
   readonly #what: string;

@@ -1,14 +1,9 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, describe, expect, it, test } from 'vitest';
+import { runLoratory } from '#cli/testing/run-loratory.ts';
 
-const run = promisify(execFile);
-const FIXTURES = fileURLToPath(new URL('fixtures/', import.meta.url));
-const COMMAND = fileURLToPath(new URL('../../bin/loratory.mjs', import.meta.url));
 const STEPS = 20;
 /** 20 steps take about a minute on two idle cores; kernels that lavapipe compiles for the first time take two more. */
 const TIMEOUT_MS = 900_000;
@@ -33,7 +28,7 @@ describe.each(checkpoints)('loratory finetune on SmolLM2-135M-Instruct Q4_1', (c
     const steps = ['--max_steps', String(STEPS), '--per_device_train_batch_size', '1', '--logging_steps', '1'];
     const adapter = ['--lora_r', '8', '--lora_alpha', '16', '--target_modules', 'all-linear', '--learning_rate', '1e-3'];
     const startedAt = performance.now();
-    const { stdout, stderr } = await run(process.execPath, [COMMAND, ...flags, ...rows, ...steps, ...adapter], { cwd: FIXTURES });
+    const { stdout, stderr } = await runLoratory([...flags, ...rows, ...steps, ...adapter]);
     const seconds = (performance.now() - startedAt) / 1000;
 
     expect(stderr).toContain('5 sequences, 320 tokens');
