@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type Gpu, USAGE } from '#engine/gpu/device.ts';
+import { type Gpu, USAGE, openGpu } from '#engine/gpu/device.ts';
+import { nodeGpu } from '#engine/gpu/node-gpu.ts';
 import { Profiler } from '#engine/gpu/profiler.ts';
 import type { Encodable } from '#engine/gpu/submit-queue.ts';
-import { testGpu } from '#engine/ops/testing/test-gpu.ts';
 
 const SOURCE = `
 @group(0) @binding(0) var<storage, read_write> data: array<f32>;
@@ -42,7 +42,7 @@ async function program(gpu: Gpu, turns: readonly number[]): Promise<Encodable> {
 
 describe('Profiler', () => {
   it('tells long dispatches from short ones, in windows, and skips what a batch does not need', async () => {
-    const gpu = await testGpu();
+    const gpu = await openGpu(nodeGpu());
     const timed = await program(gpu, [1, 4000, 1, 4000, 4000]);
     const { querySets } = gpu.counts;
     const liveBytes = gpu.ledger.liveBytes;
