@@ -23,6 +23,12 @@ export const RECORD_CASES: readonly RecordCase[] = [
   // A rank that is no multiple of four: the engine pads it, and the file must not show that.
   { name: 'bias', base: root('src/engine/models/fixtures/bias'), r: 6, text: null },
   {
+    name: 'demo',
+    base: root('public/demo'),
+    r: 16,
+    text: 'On Sunday we open our new hotel in Nairobi. We need nine kettles.\nqty: 9, item: kettles, city: Nairobi, due: Sunday',
+  },
+  {
     name: 'smollm2-q4_1',
     base: process.env.LORATORY_SMOLLM2 ?? null,
     r: 8,
