@@ -81,6 +81,7 @@ describe('parseFinetuneFlags', () => {
     const template = (text: string) => parseFinetuneFlags([...BASE, '--text_template', text]).recipe.mapping;
     const [typed, meant] = [String.raw`{a}\n\t\\n\x41\u4eca 天\d`, '{a}\n\t\\nA今 天\\d'];
     expect(template(typed)).toEqual({ kind: 'template', template: meant });
+    expect(parseFinetuneFlags([...BASE, '--joiner', String.raw`\n--\n`]).recipe.joiner).toBe('\n--\n');
   });
 
   it('describes every flag', () => {

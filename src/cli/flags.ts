@@ -2,7 +2,8 @@
 import { parseArgs } from 'node:util';
 import { AppError } from '#base/errors.ts';
 import type { DataMapping } from '#data/mapping.ts';
-import { type FieldInfo, RECIPE_FIELDS } from '#recipe/fields.ts';
+import { unescapeFlag } from '#data/template.ts';
+import { type FieldInfo, type FieldKind, RECIPE_FIELDS } from '#recipe/fields.ts';
 import { OLIVE_DEFAULTS, OLIVE_TEXT_FIELD } from '#recipe/olive.ts';
 import type { Recipe } from '#recipe/recipe.ts';
 import { completeRecipe, expectedText } from '#recipe/validate.ts';
@@ -20,7 +21,7 @@ export interface FinetuneFlags {
 }
 
 /** Fields of the recipe that a flag of the same name sets. */
-const RECIPE_FLAGS = [
+export const RECIPE_FLAGS = [
   'strategy',
   'max_seq_len',
   'max_samples',
@@ -50,9 +51,9 @@ const RECIPE_FLAGS = [
 ] as const satisfies readonly (keyof Recipe)[];
 
 /** What Olive's and transformers' users type, where our field has another name. */
-const ALIASES: Record<string, (typeof RECIPE_FLAGS)[number]> = { r: 'lora_r', alpha: 'lora_alpha', max_length: 'max_seq_len' };
+export const ALIASES: Record<string, (typeof RECIPE_FLAGS)[number]> = { r: 'lora_r', alpha: 'lora_alpha', max_length: 'max_seq_len' };
 
-const OTHER_FLAGS = {
+export const OTHER_FLAGS = {
   model_name_or_path: { type: 'string', short: 'm' },
   output_path: { type: 'string', short: 'o' },
   data_name: { type: 'string', short: 'd' },
@@ -91,8 +92,15 @@ With Olive's flags alone it does what Olive does, with Olive's defaults.
 
 function describeFlag(name: (typeof RECIPE_FLAGS)[number]): string {
   const field: FieldInfo = RECIPE_FIELDS[name];
-  const value = OLIVE_DEFAULTS[name as keyof typeof OLIVE_DEFAULTS];
-  return `      --${name.padEnd(30)} ${field.about} (default: ${JSON.stringify(value)})`;
+  return `      --${name.padEnd(30)} ${field.about} (default: ${defaultText(name)})`;
+}
+
+/** A field's default as one would type it, or what it stands for. */
+export function defaultText(name: (typeof RECIPE_FLAGS)[number]): string {
+  const value: unknown = OLIVE_DEFAULTS[name];
+  const kind: FieldKind = RECIPE_FIELDS[name].value;
+  if (value === null) return 'nullMeans' in kind && kind.nullMeans !== undefined ? kind.nullMeans : 'none';
+  return typeof value === 'string' ? value.replaceAll('\n', '\\n') : JSON.stringify(value);
 }
 
 function refuse(flag: string, found: string, expected: string): AppError {
@@ -204,18 +212,9 @@ function mappingOf(values: Record<string, string | boolean | undefined>): Partia
     const mapping: DataMapping = { kind: 'prompt-completion', prompt: 'prompt', completion: 'completion' };
     return { mapping, strategy: 'line-by-line', loss_on: parseBoolean('completion_only_loss', completionOnly) ? 'answer' : 'all' };
   }
-  if (typeof template === 'string') return { mapping: { kind: 'template', template: unescape(template) } };
+  if (typeof template === 'string') return { mapping: { kind: 'template', template: unescapeFlag(template) } };
   if (isChat === true) return { mapping: { kind: 'messages', column: 'messages' } };
   return { mapping: { kind: 'text', column: typeof column === 'string' ? column : OLIVE_TEXT_FIELD } };
-}
-
-const ESCAPES: Record<string, string> = { n: '\n', t: '\t', r: '\r' };
-
-/** A shell passes `\n` as two characters; Olive takes Python's escapes for what they mean, and so do we. */
-function unescape(text: string): string {
-  return text.replace(/\\(?:([ntr\\'"])|x([\da-f]{2})|u([\da-f]{4}))/gi, (_, one: string | undefined, byte?: string, unit?: string) =>
-    one === undefined ? String.fromCharCode(Number.parseInt((byte ?? unit) as string, 16)) : (ESCAPES[one] ?? one),
-  );
 }
 
 function parseBoolean(flag: string, value: string): boolean {
@@ -238,6 +237,8 @@ function parseField(flag: string, field: FieldInfo, value: string): unknown {
       return parseBoolean(flag, value);
     case 'modules':
       return value === 'all-linear' ? value : value.split(',');
+    case 'text':
+      return unescapeFlag(value);
     default:
       return value;
   }
