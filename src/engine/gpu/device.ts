@@ -2,12 +2,15 @@
 import { AppError } from '#base/errors.ts';
 import { type Kernel, pipelineKey } from '#engine/gpu/kernel.ts';
 import { Ledger, type Purpose } from '#engine/gpu/ledger.ts';
+import { haveQuads } from '#engine/gpu/quads.ts';
 
 export interface GpuOptions {
   powerPreference?: GPUPowerPreference;
   /** Caps below the adapter's own maximum, so that a test can plan for a smaller device. In bytes. */
   maxBindingBytes?: number;
   maxBufferBytes?: number;
+  /** False: as if the adapter had none, so that a test can run the kernels that do without. */
+  quads?: boolean;
 }
 
 /** What the engine may bind and allocate on this device. In bytes. */
@@ -16,6 +19,8 @@ export interface GpuLimits {
   maxBufferBytes: number;
   offsetAlignment: number;
   maxWorkgroupsPerDimension: number;
+  /** Lanes 4i to 4i + 3 of a workgroup can hand each other values, and kernels that do so were faster where this was measured. */
+  quads?: boolean;
 }
 
 export interface AdapterDescription {
@@ -204,10 +209,13 @@ export async function openGpu(gpu: GPU, options: GpuOptions = {}): Promise<Gpu> 
       maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
     },
   });
-  return new Gpu(device, describeAdapter(adapter), {
+  const description = describeAdapter(adapter);
+  return new Gpu(device, description, {
     maxBindingBytes: Math.min(options.maxBindingBytes ?? Infinity, limits.maxStorageBufferBindingSize),
     maxBufferBytes: Math.min(options.maxBufferBytes ?? Infinity, limits.maxBufferSize),
     offsetAlignment: Math.max(256, limits.minStorageBufferOffsetAlignment),
     maxWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+    // Measured on software adapters alone: on a GPU the rows that a quad shares come from its cache anyway.
+    quads: options.quads !== false && description.isSoftware && (await haveQuads(device)),
   });
 }

@@ -26,34 +26,39 @@ export interface MatmulVariant {
   bias: boolean;
   /** The output is a parameter's gradient: overwritten on a step's first micro-batch, added to on the others. */
   gradient: boolean;
+  /** Adds to what the output holds, always. */
+  accumulate: boolean;
+  /** Not for `tn`: each of the four lanes of a quad loads a fourth of the tile's rows and hands them to the others. */
+  quads: boolean;
   tileRows: number;
   tileColumns: number;
 }
 
+const FLAGS = ['tail', 'bias', 'dropout', 'gradient', 'accumulate', 'quads'] as const;
+
 export function variantName(v: MatmulVariant): string {
-  const parts = [v.form, v.weight ?? 'activation', `${v.tileRows}x${v.tileColumns}`];
-  if (v.tail) parts.push('tail');
-  if (v.bias) parts.push('bias');
-  if (v.dropout) parts.push('dropout');
-  if (v.gradient) parts.push('gradient');
-  return `matmul-${parts.join('-')}`;
+  const flags = FLAGS.filter((flag) => v[flag]);
+  return ['matmul', v.form, v.weight ?? 'activation', `${v.tileRows}x${v.tileColumns}`, ...flags].join('-');
 }
 
 const COMPONENTS = ['x', 'y', 'z', 'w'] as const;
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
+const lines = (...parts: (string | readonly string[])[]) => parts.flat().join('\n');
 
 export function matmulSource(v: MatmulVariant): string {
   const rows = range(v.tileRows);
   const groups = range(v.tileColumns / 4);
   const needsHeader = v.dropout || v.gradient;
-  return `
-// out = alpha x product${v.tail ? ' + scale x tail' : ''}; ${variantName(v)}. Accumulates in f32.
+  const each = (line: (i: number, j: number) => string) => rows.map((i) => lines(groups.map((j) => line(i, j))));
+  const product = { nt: productNT, nn: productNN, tn: productTN }[v.form];
+  return `${v.quads ? 'enable subgroups;' : ''}
+// out = ${v.tail ? 'product + scale x tail' : 'alpha x product'}; ${variantName(v)}. Accumulates in f32.
 // One invocation computes ${v.tileRows} rows x ${v.tileColumns} columns; strides and offsets count vectors of four.
 override lanesX: u32 = 8;
 override lanesY: u32 = 8;
 struct Params {
   rows: u32, columns: u32, inner: u32, aStride: u32, aOffset: u32, bStride: u32, outStride: u32, outOffset: u32,
-  alpha: f32, accumulate: u32, rank4: u32, scale: f32, salt: u32, keep: f32, rowStart: u32,
+  alpha: f32, rank4: u32, scale: f32, salt: u32, keep: f32, rowStart: u32,
 }
 ${needsHeader ? header : ''}
 ${v.weight ? WEIGHT_SOURCES[v.weight] : '@group(0) @binding(6) var<storage, read_write> b: array<vec4<f32>>;'}
@@ -67,124 +72,149 @@ ${v.dropout ? dropoutSource : ''}
 fn loadB(i: u32) -> vec4<f32> { return ${v.weight ? 'weight4(i)' : 'b[i]'}; }
 
 @compute @workgroup_size(lanesX, lanesY)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+fn main(@builtin(global_invocation_id) id: vec3<u32>${v.quads ? ', @builtin(subgroup_invocation_id) lane: u32' : ''}) {
   let left = id.x * ${v.tileColumns}u;
   let top = id.y * ${v.tileRows}u;
-  if (left >= p.columns || top >= p.rows) { return; }
-${rows.map((i) => groups.map((j) => `  var c${i}_${j} = vec4<f32>();`).join('\n')).join('\n')}
-${v.form === 'nt' ? productNT(v, rows, groups) : v.form === 'nn' ? productNN(v, rows, groups) : productTN(v, rows, groups)}
-${rows.map((i) => groups.map((j) => `  c${i}_${j} *= p.alpha;`).join('\n')).join('\n')}
-${v.tail ? tail(v, rows, groups) : ''}
-${rows.map((i) => groups.map((j) => store(v, i, j)).join('\n')).join('\n')}
+${v.quads ? '  // A lane past the edge stays: the others of its quad take rows from it.' : '  if (left >= p.columns || top >= p.rows) { return; }'}
+${lines(rows.map((i) => `  let m${i} = min(top + ${i}u, p.rows - 1u);`))}
+${v.quads ? lines(range(rows.length / 4).map((h) => `  let own${h} = min(top + ${4 * h}u + (lane & 3u), p.rows - 1u);`)) : ''}
+${lines(groups.map((j) => `  let n${j} = min(left / 4u + ${j}u, p.columns / 4u - 1u);`))}
+${lines(each((i, j) => `  var c${i}_${j} = vec4<f32>();`))}
+${product(v, rows, groups)}
+${v.tail ? tail(v, rows, groups) : lines(each((i, j) => `  c${i}_${j} *= p.alpha;`))}
+${lines(each((i, j) => store(v, i, j)))}
 }
 `;
 }
 
-/** A row or column of the tile, held inside the matrix: what lies past the edge is computed and not stored. */
-function clamped(name: string, base: string, i: number, limit: string): string {
-  return `  let ${name} = min(${base} + ${i}u, ${limit} - 1u);`;
+/**
+ * Loads the vectors name0, name1, ... of the tile's rows inside a loop, held inside the matrix: what lies past the edge is computed
+ * and not stored. @param load the expression for the i-th row that this lane loads.
+ */
+function loadRows(v: MatmulVariant, name: string, rows: number[], load: (i: number) => string): string {
+  if (!v.quads) return lines(rows.map((i) => `    let ${name}${i} = ${load(i)};`));
+  return lines(
+    loadedRows(v, rows).map((_, i) => `    let ${name}Own${i} = ${load(i)};`),
+    rows.map((i) => `    let ${name}${i} = quadBroadcast(${name}Own${i >> 2}, ${i & 3}u);`),
+  );
+}
+
+/** The rows that a lane loads itself. */
+function loadedRows(v: MatmulVariant, rows: number[]): string[] {
+  return v.quads ? range(rows.length / 4).map((h) => `own${h}`) : rows.map((i) => `m${i}`);
+}
+
+/** Where the lane's rows of a begin. Before the loop, as all that it reads of `p`: a uniform costs a software adapter a load each time. */
+function rowStarts(v: MatmulVariant, rows: number[]): string {
+  return lines(loadedRows(v, rows).map((row, i) => `  let aAt${i} = ${row} * p.aStride + p.aOffset;`));
+}
+
+function loadA(v: MatmulVariant, rows: number[]): string {
+  const loaded = loadedRows(v, rows);
+  const mask = (i: number) => (v.form === 'nt' && v.dropout ? ` * dropoutMask(p.rowStart + ${loaded[i]}, k)` : '');
+  return loadRows(v, 'a', rows, (i) => `a[aAt${i} + k]${mask(i)}`);
 }
 
 function productNT(v: MatmulVariant, rows: number[], groups: number[]): string {
-  const columns = range(v.tileColumns);
   const stride = v.weight ? '(p.inner / 4u)' : 'p.bStride';
-  const masked = (i: number) => (v.dropout ? ` * dropoutMask(p.rowStart + m${i}, k)` : '');
   return `
-${rows.map((i) => `${clamped(`m${i}`, 'top', i, 'p.rows')} let a${i}At = m${i} * p.aStride + p.aOffset;`).join('\n')}
-${columns.map((j) => `  let b${j}At = min(left + ${j}u, p.columns - 1u) * ${stride};`).join('\n')}
-  for (var k = 0u; k < p.inner / 4u; k++) {
-${rows.map((i) => `    let a${i} = a[a${i}At + k]${masked(i)};`).join('\n')}
-${groups.map((g) => dotGroup(rows, g)).join('\n')}
+${rowStarts(v, rows)}
+${lines(range(v.tileColumns).map((j) => `  let bAt${j} = min(left + ${j}u, p.columns - 1u) * ${stride};`))}
+  let inner4 = p.inner / 4u;
+  for (var k = 0u; k < inner4; k++) {
+${loadA(v, rows)}
+${lines(groups.map((g) => dotGroup('c', 'a', 'b', rows, g, (j) => `loadB(bAt${j} + k)`)))}
   }`;
 }
 
-/** Four columns at a time, so that few vectors of b live at once. */
-function dotGroup(rows: number[], group: number): string {
-  const four = [0, 1, 2, 3].map((e) => group * 4 + e);
-  const loads = four.map((j) => `    let b${j} = loadB(b${j}At + k);`);
-  const sums = rows.map((i) => `    c${i}_${group} += vec4<f32>(${four.map((j) => `dot(a${i}, b${j})`).join(', ')});`);
-  return [...loads, ...sums].join('\n');
+/** sum += dot products of each row's vector along k with four columns' at a time, so that few vectors of b live at once. */
+function dotGroup(sum: string, a: string, b: string, rows: number[], group: number, load: (column: number) => string): string {
+  const four = range(4).map((e) => group * 4 + e);
+  return lines(
+    four.map((j) => `    let ${b}${j} = ${load(j)};`),
+    rows.map((i) => `    ${sum}${i}_${group} += vec4<f32>(${four.map((j) => `dot(${a}${i}, ${b}${j})`).join(', ')});`),
+  );
+}
+
+/** Vectors along k of four neighbours, from vectors of neighbours at four k: name0, name1, ... from `from(k)`. */
+function transposed(name: string, first: number, from: (k: number) => string): string[] {
+  return COMPONENTS.map(
+    (c, e) =>
+      `    let ${name}${first + e} = vec4<f32>(${range(4)
+        .map((k) => `${from(k)}.${c}`)
+        .join(', ')});`,
+  );
 }
 
 function productNN(v: MatmulVariant, rows: number[], groups: number[]): string {
-  const stride = v.weight ? '(p.columns / 4u)' : 'p.bStride';
-  const step = COMPONENTS.map((component, e) => {
-    const loads = groups.map((j) => `      let b${j} = loadB(bAt + min(n4 + ${j}u, last4));`);
-    const sums = rows.flatMap((i) => groups.map((j) => `      c${i}_${j} += a${i}.${component} * b${j};`));
-    return [`    {`, `      let bAt = min(4u * k + ${e}u, p.inner - 1u) * ${stride};`, ...loads, ...sums, '    }'].join('\n');
-  });
   return `
-${rows.map((i) => `${clamped(`m${i}`, 'top', i, 'p.rows')} let a${i}At = m${i} * p.aStride + p.aOffset;`).join('\n')}
-  let n4 = left / 4u;
-  let last4 = p.columns / 4u - 1u;
-  for (var k = 0u; k < (p.inner + 3u) / 4u; k++) {
-${rows.map((i) => `    let a${i} = a[a${i}At + k];`).join('\n')}
-${step.join('\n')}
+${rowStarts(v, rows)}
+  let inner4 = (p.inner + 3u) / 4u;
+  let lastK = p.inner - 1u;
+  let bStride = ${v.weight ? 'p.columns / 4u' : 'p.bStride'};
+  for (var k = 0u; k < inner4; k++) {
+${loadA(v, rows)}
+${lines(range(4).map((e) => `    let bAt${e} = min(4u * k + ${e}u, lastK) * bStride;`))}
+${lines(groups.map((j) => transposedGroup('c', 'a', 'b', rows, j, (e) => `loadB(bAt${e} + n${j})`)))}
   }`;
+}
+
+/** As `dotGroup`, from rows of b at four k. Dot products, since a compiler that keeps vectors in memory handles them best. */
+function transposedGroup(sum: string, a: string, b: string, rows: number[], group: number, load: (k: number) => string): string {
+  const four = range(4).map((e) => group * 4 + e);
+  return lines(
+    range(4).map((k) => `    let ${b}Row${k}_${group} = ${load(k)};`),
+    transposed(b, group * 4, (k) => `${b}Row${k}_${group}`),
+    rows.map((i) => `    ${sum}${i}_${group} += vec4<f32>(${four.map((j) => `dot(${a}${i}, ${b}${j})`).join(', ')});`),
+  );
 }
 
 function productTN(v: MatmulVariant, rows: number[], groups: number[]): string {
   const rowGroups = range(rows.length / 4);
-  const mask = (j: number) => (v.dropout ? ` * dropoutMask(p.rowStart + k, min(n4 + ${j}u, last4))` : '');
-  const sums = rows.flatMap((i) => groups.map((j) => `    c${i}_${j} += a${i >> 2}.${COMPONENTS[i & 3]} * b${j};`));
+  const four = range(4);
+  const mask = (e: number, j: number) => (v.dropout ? ` * dropoutMask(p.rowStart + k${e}, n${j})` : '');
   return `
-  let n4 = left / 4u;
-  let last4 = p.columns / 4u - 1u;
-  let m4 = top / 4u + p.aOffset;
-  let lastM4 = p.rows / 4u - 1u + p.aOffset;
-  for (var k = 0u; k < p.inner; k++) {
-${rowGroups.map((i) => `    let a${i} = a[k * p.aStride + min(m4 + ${i}u, lastM4)];`).join('\n')}
-${groups.map((j) => `    let b${j} = loadB(k * p.bStride + min(n4 + ${j}u, last4))${mask(j)};`).join('\n')}
-${sums.join('\n')}
+${lines(rowGroups.map((i) => `  let aAt${i} = min(top / 4u + ${i}u, p.rows / 4u - 1u) + p.aOffset;`))}
+  let inner = p.inner;
+  let aStride = p.aStride;
+  let bStride = ${v.weight ? 'p.columns / 4u' : 'p.bStride'};
+  for (var k = 0u; k < inner; k += 4u) {
+${lines(
+  four.map((e) => `    let k${e} = min(k + ${e}u, inner - 1u);\n    let isInside${e} = select(0.0, 1.0, k + ${e}u < inner);`),
+  rowGroups.flatMap((i) => four.map((e) => `    let aRow${e}_${i} = a[k${e} * aStride + aAt${i}] * isInside${e};`)),
+  rowGroups.flatMap((i) => transposed('a', 4 * i, (e) => `aRow${e}_${i}`)),
+  groups.map((j) => transposedGroup('c', 'a', 'b', rows, j, (e) => `loadB(k${e} * bStride + n${j})${mask(e, j)}`)),
+)}
   }`;
 }
 
-/** The low-rank second product: rank4 vectors of t's row against u. */
+/** The low-rank second product: rank4 vectors of t's row against u. Onto the first's sums; with dropout into sums of its own first. */
 function tail(v: MatmulVariant, rows: number[], groups: number[]): string {
-  const body = v.form === 'nt' ? tailNT(rows, groups) : tailNN(rows, groups);
-  const add = rows.flatMap((i) =>
-    groups.map((j) => {
-      const mask = v.dropout ? ` * dropoutMask(p.rowStart + m${i}, min(n4 + ${j}u, last4))` : '';
-      return `  c${i}_${j} += p.scale * d${i}_${j}${mask};`;
-    }),
-  );
-  const zeros = rows.flatMap((i) => groups.map((j) => `  var d${i}_${j} = vec4<f32>();`));
-  return [...zeros, body, ...add].join('\n');
-}
-
-function tailNT(rows: number[], groups: number[]): string {
-  const sums = groups.flatMap((g) => {
-    const four = [0, 1, 2, 3].map((e) => g * 4 + e);
-    return [
-      ...four.map((j) => `    let u${j} = u[min(left + ${j}u, p.columns - 1u) * p.rank4 + r];`),
-      ...rows.map((i) => `    d${i}_${g} += vec4<f32>(${four.map((j) => `dot(t${i}, u${j})`).join(', ')});`),
-    ];
-  });
-  return `  for (var r = 0u; r < p.rank4; r++) {
-${rows.map((i) => `    let t${i} = t[m${i} * p.rank4 + r];`).join('\n')}
-${sums.join('\n')}
-  }`;
-}
-
-function tailNN(rows: number[], groups: number[]): string {
-  const step = COMPONENTS.map((component, e) => {
-    const loads = groups.map((j) => `      let u${j} = u[(4u * r + ${e}u) * (p.columns / 4u) + min(n4 + ${j}u, last4)];`);
-    const sums = rows.flatMap((i) => groups.map((j) => `      d${i}_${j} += t${i}.${component} * u${j};`));
-    return ['    {', ...loads, ...sums, '    }'].join('\n');
-  });
-  return `  for (var r = 0u; r < p.rank4; r++) {
-${rows.map((i) => `    let t${i} = t[m${i} * p.rank4 + r];`).join('\n')}
-${step.join('\n')}
-  }`;
+  const sum = v.dropout ? 'd' : 'c';
+  const loaded = loadedRows(v, rows);
+  const steps =
+    v.form === 'nt'
+      ? groups.map((g) => dotGroup(sum, 't', 'u', rows, g, (j) => `u[min(left + ${j}u, p.columns - 1u) * rank4 + r]`))
+      : groups.map((g) => transposedGroup(sum, 't', 'u', rows, g, (e) => `u[(4u * r + ${e}u) * (p.columns / 4u) + n${g}]`));
+  const each = (line: (i: number, j: number) => string) => lines(rows.flatMap((i) => groups.map((j) => line(i, j))));
+  return `${v.dropout ? each((i, j) => `  var d${i}_${j} = vec4<f32>();`) : ''}
+  let rank4 = p.rank4;
+  for (var r = 0u; r < rank4; r++) {
+${loadRows(v, 't', rows, (i) => `t[${loaded[i]} * rank4 + r] * p.scale`)}
+${lines(steps)}
+  }
+${v.dropout ? each((i, j) => `  c${i}_${j} += d${i}_${j} * dropoutMask(p.rowStart + m${i}, n${j});`) : ''}`;
 }
 
 function store(v: MatmulVariant, i: number, j: number): string {
   const at = `(top + ${i}u) * p.outStride + p.outOffset + left / 4u + ${j}u`;
-  const adds = v.gradient ? 'p.accumulate != 0u || header.microBatch != 0u' : 'p.accumulate != 0u';
-  const bias = v.bias ? `\n    c${i}_${j} += bias[p.outOffset + left / 4u + ${j}u];` : '';
-  return `  if (top + ${i}u < p.rows && left + ${4 * j}u < p.columns) {
-    let at = ${at};${bias}
-    if (${adds}) { c${i}_${j} += out[at]; }
-    out[at] = c${i}_${j};
-  }`;
+  const add = `c${i}_${j} += out[at];`;
+  return lines(
+    `  if (top + ${i}u < p.rows && left + ${4 * j}u < p.columns) {`,
+    `    let at = ${at};`,
+    v.bias ? `    c${i}_${j} += bias[p.outOffset + left / 4u + ${j}u];` : [],
+    v.accumulate ? `    ${add}` : v.gradient ? `    if (header.microBatch != 0u) { ${add} }` : [],
+    `    out[at] = c${i}_${j};`,
+    '  }',
+  );
 }

@@ -7,7 +7,7 @@ import { type MatmulVariant, matmulSource, variantName } from '#engine/ops/matmu
 
 /** A product out [m, n] = alpha sum_k a b (+ scale x tail). Counts are elements; each but `rows` of `nt`/`nn` and `inner` is a multiple of 4. */
 export interface Product {
-  variant: Omit<MatmulVariant, 'tileRows' | 'tileColumns' | 'bias'> & { bias?: boolean };
+  variant: Pick<MatmulVariant, 'form' | 'weight' | 'tail' | 'dropout' | 'gradient'> & { bias?: boolean };
   bindings: Record<string, Tensor | View>;
   rows: number;
   columns: number;
@@ -59,33 +59,38 @@ function kernelOf(variant: MatmulVariant): Kernel {
   return kernel;
 }
 
-/** Enough workgroups to fill a device matter more than a large tile: a few-column or few-row product gets a smaller one. */
+/** Multiply-adds below which a kernel that compiles quickly is worth more than one that runs quickly. */
+const LITTLE_WORK = 2 ** 19;
+/** Fewer workgroups than this leave parts of a device idle. */
 const WANTED_WORKGROUPS = 4;
+/** A quad's four tiles of eight columns. */
+const QUAD_COLUMNS = 32;
 
-function chooseTile(
-  form: MatmulVariant['form'],
-  rows: number,
-  columns: number,
-): { tileRows: number; tileColumns: number; lanesX: number; lanesY: number } {
-  let tileRows = rows >= 8 ? 8 : rows >= 4 ? 4 : 1;
-  let tileColumns = columns >= 8 ? 8 : 4;
-  if (form === 'tn') tileRows = Math.max(4, tileRows);
-  if (rows * columns < 64 * 64 * WANTED_WORKGROUPS && tileRows === 8) tileRows = 4;
-  if (rows * columns < 32 * 32 * WANTED_WORKGROUPS) tileColumns = 4;
-  const threadsX = ceilDivide(columns, tileColumns);
-  const threadsY = ceilDivide(rows, tileRows);
-  let lanesX = Math.min(8, powerOfTwo(threadsX));
-  let lanesY = Math.min(64 / lanesX, powerOfTwo(threadsY), 16);
-  const workgroups = () => ceilDivide(threadsX, lanesX) * ceilDivide(threadsY, lanesY);
-  while (workgroups() < WANTED_WORKGROUPS && lanesX * lanesY > 4) {
-    if (lanesY > 1) lanesY /= 2;
-    else lanesX /= 2;
-  }
-  return { tileRows, tileColumns, lanesX, lanesY };
+interface Tile {
+  quads: boolean;
+  tileRows: number;
+  tileColumns: number;
+  lanesX: number;
+  lanesY: number;
 }
 
-function powerOfTwo(atLeast: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(1, atLeast)));
+/**
+ * Measured on SwiftShader and lavapipe: loading a vector of four costs about as much as eighty multiply-adds, so a large tile wins even
+ * where few invocations are left, until its code no longer fits the instruction cache. Few workgroup shapes, since each is a pipeline.
+ */
+function chooseTile(form: MatmulVariant['form'], rows: number, columns: number, inner: number, hasQuads: boolean): Tile {
+  const isLittle = rows * columns * inner < LITTLE_WORK;
+  const quads = hasQuads && form !== 'tn' && rows >= 16 && columns >= QUAD_COLUMNS && !isLittle;
+  if (quads) return { quads, tileRows: 16, tileColumns: 8, lanesX: 4, lanesY: rows > 16 ? 2 : 1 };
+  const tileRows = rows >= 8 && !isLittle ? 8 : rows >= 4 || form === 'tn' ? 4 : 1;
+  const tileColumns = columns >= 8 && !isLittle ? 8 : 4;
+  const threadsX = ceilDivide(columns, tileColumns);
+  const threadsY = ceilDivide(rows, tileRows);
+  const tile = { quads, tileRows, tileColumns };
+  if (threadsX >= 8 && threadsY >= 8 && ceilDivide(threadsX, 8) * ceilDivide(threadsY, 8) >= WANTED_WORKGROUPS) {
+    return { ...tile, lanesX: 8, lanesY: 8 };
+  }
+  return threadsX >= threadsY ? { ...tile, lanesX: 8, lanesY: 1 } : { ...tile, lanesX: 1, lanesY: 8 };
 }
 
 function vectors(elements: number, what: string): number {
@@ -94,10 +99,11 @@ function vectors(elements: number, what: string): number {
 }
 
 export function recordProduct(r: Recorder, product: Product): void {
-  const { rows, columns, inner, rank = 0, dropout } = product;
-  const { lanesX, lanesY, ...tile } = chooseTile(product.variant.form, rows, columns);
+  const { rows, columns, inner, rank = 0, dropout, alpha = 1, accumulate = false } = product;
+  const { lanesX, lanesY, ...tile } = chooseTile(product.variant.form, rows, columns, inner, r.limits.quads === true);
+  invariant(alpha === 1 || !product.variant.tail, 'matmul: a product with a tail is not scaled');
   r.run(
-    kernelOf({ bias: false, ...product.variant, ...tile }),
+    kernelOf({ bias: false, ...product.variant, accumulate, ...tile }),
     product.bindings,
     {
       rows,
@@ -108,8 +114,7 @@ export function recordProduct(r: Recorder, product: Product): void {
       bStride: vectors(product.bStride ?? 0, 'bStride'),
       outStride: vectors(product.outStride, 'outStride'),
       outOffset: vectors(product.outOffset ?? 0, 'outOffset'),
-      alpha: product.alpha ?? 1,
-      accumulate: product.accumulate ? 1 : 0,
+      alpha,
       rank4: vectors(rank, 'rank'),
       scale: product.scale ?? 0,
       salt: dropout?.salt ?? 0,
