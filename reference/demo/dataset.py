@@ -2,8 +2,9 @@
 
     python reference/demo/dataset.py --model public/demo --out public/demo
 
-train.jsonl and heldout.jsonl have one {"message", "ticket"} a line. No item and no city of a held-out row is in a training row, and a third of
-the held-out rows ask for an item or a city that the pretraining text has not either. No quantity divisible by 7 is in a training row.
+train.jsonl and heldout.jsonl have one {"message", "ticket"} a line. No item and no city of a held-out row is in a training row, and a
+sixth of the held-out rows ask for an item or a city that is not in the pretraining text either. No quantity divisible by 7 is in a
+training row; half of the held-out rows have one.
 """
 import argparse
 import json
@@ -20,7 +21,7 @@ HELDOUT_WORDS = 40  # items, and cities, of the pretraining lists that are kept 
 
 
 def as_ticket(slots):
-    return grammar.record_line({'qty': slots['n'], 'item': slots['items'], 'city': slots['city'], 'day': slots['day']})
+    return grammar.record_line({'qty': slots['n'], 'item': slots['items'], 'city': slots['city'], 'due': slots['day']})
 
 
 def row_tokens(tokenizer, row):
@@ -56,7 +57,7 @@ def build(tokenizer):
     def heldout(frames):
         rows = []
         for index in range(HELDOUT_ROWS):
-            new_item, new_city = index % 6 == 0, index % 6 == 3
+            new_item, new_city = index % 12 == 0, index % 12 == 6
             rows.append(make_row(source, words.UNSEEN_ITEMS if new_item else kept_items, words.UNSEEN_CITIES if new_city else kept_cities,
                                  lambda n, index=index: index % 2 or n % 7 == 0, frames, tokenizer))
         source.shuffle(rows)
@@ -76,6 +77,7 @@ def main():
     args = parser.parse_args()
     tokenizer = Tokenizer.from_file(str(args.model / 'tokenizer.json'))
     train, heldout, _ = build(tokenizer)
+    args.out.mkdir(parents=True, exist_ok=True)
     write_rows(args.out / 'train.jsonl', train)
     write_rows(args.out / 'heldout.jsonl', heldout)
     total = sum(row_tokens(tokenizer, row) for row in train)

@@ -24,6 +24,7 @@ from torch.nn import functional
 
 import dataset
 import tokens
+import words
 
 QUICK_STEPS = 10
 
@@ -111,12 +112,23 @@ def greedy_answers(model, demo, messages, limit=40):
     return answers
 
 
-def exact_match(model, demo, rows, wrong=None):
-    """Percent of rows whose greedy answer is the ticket, character for character. Wrong answers are added to `wrong`."""
+def misses(model, demo, rows):
+    """The rows whose greedy answer is not the ticket, character for character, each with its "answer"."""
     answers = greedy_answers(model, demo, [row['message'] for row in rows])
-    if wrong is not None:
-        wrong += [{**row, 'answer': reply} for row, reply in zip(rows, answers) if reply != row['ticket']]
-    return round(100 * sum(reply == row['ticket'] for row, reply in zip(rows, answers)) / len(rows), 1)
+    return [{**row, 'answer': reply} for row, reply in zip(rows, answers) if reply != row['ticket']]
+
+
+def exact_match(model, demo, rows):
+    return percent(len(rows) - len(misses(model, demo, rows)), len(rows))
+
+
+def percent(part, whole):
+    return round(100 * part / whole, 1)
+
+
+def has_new_word(row):
+    """Whether the row's item or city is in no text that the base has seen."""
+    return any(f' {word}' in row['ticket'] for word in words.UNSEEN_ITEMS + words.UNSEEN_CITIES)
 
 
 def check(demo, recipe, seeds, controls, show):
@@ -125,10 +137,13 @@ def check(demo, recipe, seeds, controls, show):
     phrasing = dataset.build(Tokenizer.from_file(str(demo / 'tokenizer.json')))[2]
     results = {'base_exact': exact_match(load_base(demo), demo, heldout), 'seeds': []}
     for seed in range(1, seeds + 1):
-        started, wrong = time.time(), []
+        started = time.time()
         model, seen, curve = train_adapter(demo, train, recipe, seed)
-        row = {'seed': seed, 'exact': exact_match(model, demo, heldout, wrong), 'unseen_phrasing_exact': exact_match(model, demo, phrasing),
-               'tokens': seen, 'loss_first': curve[0], 'loss_last_10': round(sum(curve[-10:]) / len(curve[-10:]), 4)}
+        wrong, new = misses(model, demo, heldout), sum(map(has_new_word, heldout))
+        row = {'seed': seed, 'exact': percent(len(heldout) - len(wrong), len(heldout)),
+               'new_words_exact': percent(new - sum(map(has_new_word, wrong)), new),
+               'unseen_phrasing_exact': exact_match(model, demo, phrasing), 'tokens': seen,
+               'loss_first': curve[0], 'loss_last_10': round(sum(curve[-10:]) / 10, 4)}
         if controls:
             other, _, _ = train_adapter(demo, shuffled(train, seed), recipe, seed)
             row['shuffled_answers_exact'] = exact_match(other, demo, heldout)
@@ -153,7 +168,8 @@ def main():
     parser.add_argument('--quick', action='store_true', help=f'{QUICK_STEPS} steps, one seed: runs everything, shows nothing')
     args = parser.parse_args()
     recipe = json.loads((args.recipe or args.demo / 'recipe.json').read_text())
-    changes = {'max_steps': QUICK_STEPS if args.quick else args.steps, 'per_device_train_batch_size': args.batch, 'learning_rate': args.rate}
+    changes = {'max_steps': QUICK_STEPS if args.quick else args.steps, 'per_device_train_batch_size': args.batch,
+               'learning_rate': args.rate}
     recipe |= {name: value for name, value in changes.items() if value is not None}
     results = check(args.demo, recipe, 1 if args.quick else args.seeds, not args.no_controls, args.show)
     print(json.dumps({'base_exact': results['base_exact']}))

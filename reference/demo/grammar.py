@@ -2,8 +2,12 @@
 
 A phrase is a string in which "[a|b]" is a choice (also nested, also empty) and "{slot}" a value drawn for the row, so that a reply repeats
 what its message asked for.
+
+    python reference/demo/grammar.py 20     prints twenty conversations
 """
+import random
 import re
+import sys
 
 import words
 
@@ -99,7 +103,8 @@ _OPENERS = '[||||||Hello, |Hi, |Hi there. |Hello. |Good morning. |Good evening. 
 _CLOSERS = '[||||||| Thanks.| Thank you.| Thanks a lot.| Thank you!| Many thanks.]'
 
 ORDER_REPLIES = [
-    '[Sure|Of course|Certainly|Yes|Thank you|Great|With pleasure|Very well|No problem|Gladly], we will [send|ship|deliver] {n} {things} to {city} on {day}.',
+    '[Sure|Of course|Certainly|Yes|Thank you|Great|With pleasure|Very well|No problem|Gladly], '
+    'we will [send|ship|deliver] {n} {things} to {city} on {day}.',
     '[Sure|Of course|Certainly], {n} {things} will be in {city} on {day}.',
     '[Thank you|Thanks]. [Your|The] {n} {things} will [arrive|be] in {city} on {day}.',
     'We will have {n} {things} in {city} on {day}.',
@@ -116,15 +121,21 @@ ORDER_REPLIES = [
 # (message, reply) pairs of everything else that is said in a shop. Replies repeat what was said: this is what teaches copying.
 TALK = [
     ('How many {items} [do you have|are there] in {city}?', '[There are|We have] [{n2} {items}|{n2} of the {items}] in {city}.'),
-    ('[Do you have|Have you got|Are there] [any|more] {items}[ in stock| in {city}| today|]?', '[Yes|Yes, of course|Certainly], we have [some|plenty of|{n2}] {items} [in stock|today|left].'),
-    ('[Do you sell|Do you have|Are you selling] {items} [or|and] {items2}?', '[Yes, we sell both {items} and {items2}.|We sell {items2}, and {items} too.]'),
+    ('[Do you have|Have you got|Are there] [any|more] {items}[ in stock| in {city}| today|]?',
+     '[Yes|Yes, of course|Certainly], we have [some|plenty of|{n2}] {items} [in stock|today|left].'),
+    ('[Do you sell|Do you have|Are you selling] {items} [or|and] {items2}?',
+     '[Yes, we sell both {items} and {items2}.|We sell {items2}, and {items} too.]'),
     ('What does {an_item} cost?', '[{An_item} costs|The price of {an_item} is] {price} dollars.'),
     ('How much [are|do you ask for] {q} {items}?', '{N} {items} cost {price} dollars[ in all|].'),
-    ('[I|We] ordered {q} {items} [on|last] {day}. Where are they?', '[Your|The] {n} {items} from {day} are [on the way|in {city2}|with the driver].'),
-    ('[I|We] ordered {items} for {city}. [Are they there|Have they arrived]?', '[Not yet|Almost]: the {items} [arrive|will be] in {city} on {day2}.'),
-    ('The {items} in {city} arrived [broken|damaged|late|wet|in the wrong colour].', '[We are sorry|Sorry] about the {items}. New ones will be in {city} [on|by] {day2}.'),
+    ('[I|We] ordered {q} {items} [on|last] {day}. Where are they?',
+     '[Your|The] {n} {items} from {day} are [on the way|in {city2}|with the driver].'),
+    ('[I|We] ordered {items} for {city}. [Are they there|Have they arrived]?',
+     '[Not yet|Almost]: the {items} [arrive|will be] in {city} on {day2}.'),
+    ('The {items} in {city} arrived [broken|damaged|late|wet|in the wrong colour].',
+     '[We are sorry|Sorry] about the {items}. New ones will be in {city} [on|by] {day2}.'),
     ('[I|We] got {q} {items}, but {q2} were [broken|missing|damaged].', 'We are sorry. We will send {n2} [new|more] {items} today.'),
-    ('[Please cancel|Cancel] [my|our|the] order of {q} {items} [for|to] {city}.', 'The order of {n} {items} [for|to] {city} [is|has been] cancelled.'),
+    ('[Please cancel|Cancel] [my|our|the] order of {q} {items} [for|to] {city}.',
+     'The order of {n} {items} [for|to] {city} [is|has been] cancelled.'),
     ('Please move [my|our] delivery from {day} to {day2}.', '[Done|Very well|Of course]: it will come on {day2}, not on {day}.'),
     ('Not {city}, [please send|send] the {items} to {city2}.', '[Understood|All right]: the {items} will go to {city2}, not to {city}.'),
     ('[I|We] said {q} {items}, but [I|we] need {q2}.', 'We have changed it [from {n} {items} to {n2}|to {n2} {items}].'),
@@ -134,8 +145,10 @@ TALK = [
     ('Please write "{city}" on the {items}.', 'We will write "{city}" on the {items}.'),
     ('The card should say "{name}".', '[The card will say|We will print] "{name}"[ on it|].'),
     ('My name is {name} and I live in {city}.', '[Hello|Welcome|Nice to meet you], {name}. How is [life|the weather] in {city}?'),
-    ('[Hello|Hi], [this is|I am] {name} from {city}.', '[Hello|Hi|Welcome], {name}. [What can we send to {city}|How can we help you in {city}]?'),
-    ('[Hello|Hi|Good morning|Good evening][!|.]', '[Hello|Welcome|Good day]! [How can we help you|What can we do for you|What would you like]?'),
+    ('[Hello|Hi], [this is|I am] {name} from {city}.',
+     '[Hello|Hi|Welcome], {name}. [What can we send to {city}|How can we help you in {city}]?'),
+    ('[Hello|Hi|Good morning|Good evening][!|.]',
+     '[Hello|Welcome|Good day]! [How can we help you|What can we do for you|What would you like]?'),
     ('[Thank you|Thanks] for the {items}[!|.]', '[You are welcome|It was a pleasure]. Enjoy [the|your] {items}!'),
     ('[When|At what time] do you open on {day}?', 'On {day} we open at {hour} in the morning.'),
     ('When do you close on {day}?', 'On {day} we close at {hour} in the evening.'),
@@ -147,10 +160,13 @@ TALK = [
     ('Is the {item} available in {colour}?', '[Yes, we have|No, we do not have] the {item} in {colour}.'),
     ('Which is better, the {colour} {item} or the {colour2} {item}?', '[Most people like|We like] the {colour2} {item} [best|more].'),
     ('{name} bought {q} {items} in {city} on {day}. How many did {name} buy?', '[{name} bought {n} {items}.|It was {n}.|{N} {items}.]'),
-    ('{name} bought {q} {items} in {city} on {day}. Where did {name} buy them?', '[{name} bought them in {city}.|It was in {city}.|In {city}.]'),
-    ('{name} bought {q} {items} in {city} on {day}. When did {name} buy them?', '[{name} bought them on {day}.|It was on {day}.|On {day}.]'),
+    ('{name} bought {q} {items} in {city} on {day}. Where did {name} buy them?',
+     '[{name} bought them in {city}.|It was in {city}.|In {city}.]'),
+    ('{name} bought {q} {items} in {city} on {day}. When did {name} buy them?',
+     '[{name} bought them on {day}.|It was on {day}.|On {day}.]'),
     ('{name} bought {q} {items} in {city} on {day}. What did {name} buy?', '[{name} bought {items}.|{items}.]'),
-    ('[The van|The truck] left {city} for {city2} on {day}.', '[It|The van|The truck] will [come from {city} and |]be in {city2} [soon|after {day}].'),
+    ('[The van|The truck] left {city} for {city2} on {day}.',
+     '[It|The van|The truck] will [come from {city} and |]be in {city2} [soon|after {day}].'),
 ]
 _ASK = [
     ('How many {items} is that?', '[That is|We will send] {n} {items}.'),
@@ -162,11 +178,11 @@ _ASK = [
 ]
 
 
-def expand(random, phrase, slots):
+def expand(source, phrase, slots):
     """Resolve the choices of `phrase` from the innermost out, then fill its slots. The first letter becomes a capital."""
     phrase = phrase.replace('SEND', _SEND)
     while True:
-        chosen = _CHOICE.sub(lambda match: random.choice(match.group(1).split('|')), phrase)
+        chosen = _CHOICE.sub(lambda match: source.choice(match.group(1).split('|')), phrase)
         if chosen == phrase:
             break
         phrase = chosen
@@ -174,73 +190,74 @@ def expand(random, phrase, slots):
     return text[0].upper() + text[1:]
 
 
-def draw_slots(random):
+def draw_slots(source):
     """Values for one row. Two of five places and one of three things are invented, so that only copying can repeat them."""
     def place():
-        return words.invented_name(random) if random.random() < 0.4 else random.choice(words.CITY_NAMES)
+        return words.invented_name(source) if source.random() < 0.4 else source.choice(words.CITY_NAMES)
 
     def things():
-        return words.invented_things(random) if random.random() < 0.33 else random.choice(words.ITEM_PLURALS)
+        return words.invented_things(source) if source.random() < 0.33 else source.choice(words.ITEM_PLURALS)
 
     def quantity():
-        number = random.choice((random.randint(2, 12), random.randint(2, 60), random.randint(10, 99)))
+        number = source.choice((source.randint(2, 12), source.randint(2, 60), source.randint(10, 99)))
         word = words.NUMBER_WORDS.get(number)
-        return str(number), word if word and random.random() < 0.4 else str(number)
+        return str(number), word if word and source.random() < 0.4 else str(number)
 
-    item = random.choice(words.SINGULAR_READY)[:-1]
+    item = source.choice(words.SINGULAR_READY)[:-1]
     (n2, q2), (n, q) = sorted((quantity(), quantity()), key=lambda pair: int(pair[0]))
-    (day, day2), (name, name2) = random.sample(words.DAYS, 2), random.sample(words.FIRST_NAMES, 2)
-    colour, colour2 = random.sample(words.COLOURS, 2)
+    (day, day2), (name, name2) = source.sample(words.DAYS, 2), source.sample(words.FIRST_NAMES, 2)
+    colour, colour2 = source.sample(words.COLOURS, 2)
     an_item = ('an ' if item[0] in 'aeiou' and item[:3] != 'uni' else 'a ') + item
     return {
         'n': n, 'N': n, 'q': q, 'n2': n2, 'q2': q2, 'items': things(), 'items2': things(), 'item': item, 'an_item': an_item,
         'An_item': an_item.capitalize(), 'city': place(), 'city2': place(), 'day': day, 'day2': day2, 'name': name, 'name2': name2,
-        'colour': colour, 'colour2': colour2, 'price': str(random.randint(5, 400)), 'hour': random.choice(('seven', 'eight', 'nine', 'ten')),
-        'street': random.choice(words.STREET_NAMES), 'small': random.choice(('two', 'three', 'four', 'five', 'six', 'seven')),
+        'colour': colour, 'colour2': colour2, 'price': str(source.randint(5, 400)),
+        'hour': source.choice(('seven', 'eight', 'nine', 'ten')),
+        'street': source.choice(words.STREET_NAMES), 'small': source.choice(('two', 'three', 'four', 'five', 'six', 'seven')),
     }
 
 
-def order_message(random, slots, frames=ORDER_FRAMES, polite=True):
+def order_message(source, slots, frames=ORDER_FRAMES, polite=True):
     """A message that orders `slots`' things, with a greeting or thanks around it at times."""
-    text = expand(random, random.choice(frames), slots)
+    text = expand(source, source.choice(frames), slots)
     if not polite:
         return text
-    opener, closer = expand_plain(random, _OPENERS), expand_plain(random, _CLOSERS)
+    opener, closer = expand_plain(source, _OPENERS), expand_plain(source, _CLOSERS)
     if opener.endswith(', ') and text.split()[0].rstrip(',:') not in (slots['city'], slots['day'], slots['name'], 'I'):
         text = text[0].lower() + text[1:]
     return opener + text + closer
 
 
-def expand_plain(random, phrase):
-    return _CHOICE.sub(lambda match: random.choice(match.group(1).split('|')), phrase)
+def expand_plain(source, phrase):
+    return _CHOICE.sub(lambda match: source.choice(match.group(1).split('|')), phrase)
 
 
-def conversation(random):
+def conversation(source):
     """One (message, reply) pair: about half are orders answered in prose, the rest is everything else said in a shop."""
-    slots = draw_slots(random)
-    kind = random.random()
+    slots = draw_slots(source)
+    kind = source.random()
     if kind < 0.5:
         things = slots['items']
-        if random.random() < 0.1:
+        if source.random() < 0.1:
             slots['items'] = things = f"{slots['colour']} {things}"
-        message = order_message(random, slots)
-        if random.random() < 0.1:  # as people type
+        message = order_message(source, slots)
+        if source.random() < 0.1:  # as people type
             message = message.rstrip('.!?')
-        return message, expand(random, random.choice(ORDER_REPLIES), slots | {'things': things})
+        return message, expand(source, source.choice(ORDER_REPLIES), slots | {'things': things})
     if kind < 0.62:
-        question, answer = random.choice(_ASK)
-        return f"{order_message(random, slots, polite=False)} {expand(random, question, slots)}", expand(random, answer, slots)
+        question, answer = source.choice(_ASK)
+        return f"{order_message(source, slots, polite=False)} {expand(source, question, slots)}", expand(source, answer, slots)
     if kind < 0.68:
-        return record(random, slots)
-    message, reply = random.choice(TALK)
-    return expand(random, message, slots), expand(random, reply, slots)
+        return record(source, slots)
+    message, reply = source.choice(TALK)
+    return expand(source, message, slots), expand(source, reply, slots)
 
 
-def record(random, slots):
-    """A stock record as a line of fields, and the sentence that it stands for. Records are only ever read aloud: no text answers with one."""
+def record(source, slots):
+    """A stock record as a line of fields, and the sentence that it stands for. Records are read aloud: no text answers with one."""
     fields = [('item', slots['items']), ('city', slots['city']), ('day', slots['day'])]
-    values = {'qty': slots['n']} | dict(random.sample(fields, random.choice((1, 2, 2, 3))))
-    reply = f"{random.choice(('There are', 'We have'))} {slots['n']} {values.get('item', 'boxes')}"
+    values = {'qty': slots['n']} | dict(source.sample(fields, source.choice((1, 2, 2, 3))))
+    reply = f"{source.choice(('There are', 'We have'))} {slots['n']} {values.get('item', 'boxes')}"
     if 'city' in values:
         reply += f" in {values['city']}"
     if 'day' in values:
@@ -250,3 +267,9 @@ def record(random, slots):
 
 def record_line(values):
     return ', '.join(f'{key}: {value}' for key, value in values.items())
+
+
+if __name__ == '__main__':
+    shown = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    for _ in range(int(sys.argv[1])):
+        print(' => '.join(conversation(shown)))

@@ -3,10 +3,11 @@
     python reference/demo/pretrain.py --out public/demo          about an hour on two cores
     python reference/demo/pretrain.py --out somewhere --quick    under two minutes: everything, trained too little to be of use
 
-The text is made while training (no row is seen twice but by chance). Two phases: loss on every token; then the loss of a message's tokens
-counts a tenth, since a message is mostly chance and its loss drowns the one that teaches copying.
+The text is made while training (no row is seen twice but by chance). Loss is on every token at first; then the loss of a message's tokens
+counts a tenth, since a message is mostly chance and its loss drowns the one that teaches copying. The rate falls at the end.
 """
 import argparse
+import datetime
 import json
 import math
 import os
@@ -16,6 +17,7 @@ import time
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'passive')  # threads that spin while they wait are five times slower on shared cores
 import torch
+import transformers
 from safetensors.torch import save_file
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -25,17 +27,18 @@ import tokens
 
 SHAPE = {'hidden_size': 192, 'intermediate_size': 384, 'num_hidden_layers': 5, 'num_attention_heads': 6, 'num_key_value_heads': 2,
          'max_position_embeddings': 256, 'rms_norm_eps': 1e-5, 'tie_word_embeddings': True, 'initializer_range': 0.03}
-STEPS, BATCH_ROWS, WARMUP, PEAK_RATE, MESSAGE_WEIGHT, FIRST_PHASE = 9_000, 32, 200, 1.5e-3, 0.1, 0.08
+STEPS, BATCH_ROWS, WARMUP, PEAK_RATE, MESSAGE_WEIGHT = 6_500, 32, 200, 1.5e-3, 0.1
+FIRST_PHASE, LAST_PHASE = 0.11, 0.23  # shares of the steps: loss on every token; falling rate
 POOL_BATCHES = 32  # rows of one pool are sorted by length, so that a batch has little padding
+SHOWN = ('Please send 3 lamps to Oslo on Friday.', 'Lucerne needs four wardrobes by Monday.', 'Do you have chairs in Paris?')
 HELDOUT_SEED, HELDOUT_ROWS = 990_001, 2_000
 
 
-def rate_at(step, steps):
-    """Learning rate: linear warmup, constant, then a cosine to a twentieth over the last half."""
-    if step < WARMUP:
-        return PEAK_RATE * (step + 1) / WARMUP
-    decay = max(0.0, (step - steps / 2) / (steps / 2))
-    return PEAK_RATE * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * decay)))
+def rate_at(step, steps, first=0):
+    """Learning rate: linear warmup from step `first`, constant, then a cosine down to a twentieth over the last phase."""
+    warmup = min(1.0, (step - first + 1) / WARMUP)
+    fallen = max(0.0, 1 - (steps - step) / (steps * LAST_PHASE))
+    return PEAK_RATE * warmup * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * fallen)))
 
 
 def make_rows(source, count, tokenizer):
@@ -100,7 +103,7 @@ def answer(model, tokenizer, message, limit=40):
 def export(model, tokenizer, folder):
     """Write config.json, model.safetensors (f16), generation_config.json and the tokenizer's files."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: value.detach().to(torch.float16).contiguous() for name, value in model.state_dict().items() if name != 'lm_head.weight'}
+    tensors = {name: value.detach().half().contiguous() for name, value in model.state_dict().items() if name != 'lm_head.weight'}
     save_file(tensors, folder / 'model.safetensors', metadata={'format': 'pt'})
     end, pad = tokenizer.token_to_id(tokens.END), tokenizer.token_to_id(tokens.PAD)
     config = {'architectures': ['LlamaForCausalLM'], 'model_type': 'llama', 'vocab_size': tokens.VOCABULARY} | SHAPE | {
@@ -113,19 +116,20 @@ def export(model, tokenizer, folder):
     tokens.save_tokenizer(tokenizer, folder)
 
 
-def train(model, tokenizer, steps, seed, folder, every):
-    """The two phases; every `every` steps the model is exported, so that a run cut short leaves one. Returns the tokens seen."""
+def train(model, tokenizer, steps, seed, folder, every, first=0):
+    """The two phases; every `every` steps the model is exported, so that a run cut short leaves one. `first`: the
+    steps done before, by a run that was cut short; the optimizer's state starts anew. Returns the tokens seen."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.05)
-    source, pool, seen, started = random.Random(seed), [], 0, time.time()
+    source, pool, seen, started = random.Random(f'{seed} {first}' if first else seed), [], 0, time.time()
     running = None
-    for step in range(steps):
+    for step in range(first, steps):
         if not pool:
             rows = sorted(make_rows(source, BATCH_ROWS * POOL_BATCHES, tokenizer), key=lambda row: len(row[0]) + len(row[1]))
             pool = [rows[start:start + BATCH_ROWS] for start in range(0, len(rows), BATCH_ROWS)]
             source.shuffle(pool)
         ids, weights = collate(pool.pop(), 1.0 if step < steps * FIRST_PHASE else MESSAGE_WEIGHT)
         for group in optimizer.param_groups:
-            group['lr'] = rate_at(step, steps)
+            group['lr'] = rate_at(step, steps, first)
         losses, kinds = token_losses(model, ids, weights)
         loss = (losses * kinds).sum() / kinds.sum()
         optimizer.zero_grad(set_to_none=True)
@@ -139,7 +143,7 @@ def train(model, tokenizer, steps, seed, folder, every):
         if (step + 1) % every == 0 or step + 1 == steps:
             export(model, tokenizer, folder)
             print(heldout_perplexity(model, tokenizer, 500), flush=True)
-            for message in ('Please send 3 lamps to Oslo on Friday.', 'Lucerne needs four wardrobes by Monday.', 'Do you have chairs in Paris?'):
+            for message in SHOWN:
                 print(' ', message, '->', answer(model, tokenizer, message), flush=True)
     return seen
 
@@ -149,7 +153,9 @@ def main():
     parser.add_argument('--out', type=pathlib.Path, required=True)
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--steps', type=int, default=STEPS)
+    parser.add_argument('--resume-step', type=int, default=0, help='go on from the weights in --out, which had this many steps')
     parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--record', type=pathlib.Path, help='JSON file whose "pretrain" is written')
     parser.add_argument('--quick', action='store_true')
     args = parser.parse_args()
     steps = 120 if args.quick else args.steps
@@ -157,14 +163,22 @@ def main():
     torch.set_num_threads(args.threads)
     tokenizer = tokens.train_tokenizer(args.seed, 4_000 if args.quick else 20_000)
     end, pad = tokenizer.token_to_id(tokens.END), tokenizer.token_to_id(tokens.PAD)
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=tokens.VOCABULARY, bos_token_id=None, eos_token_id=end, pad_token_id=pad, **SHAPE))
+    config = LlamaConfig(vocab_size=tokens.VOCABULARY, bos_token_id=None, eos_token_id=end, pad_token_id=pad, **SHAPE)
+    model = LlamaForCausalLM(config)
+    if args.resume_step:
+        model = LlamaForCausalLM.from_pretrained(args.out, dtype=torch.float32).train()
     started = time.time()
-    seen = train(model, tokenizer, steps, args.seed, args.out, every=60 if args.quick else 1_000)
+    seen = train(model, tokenizer, steps, args.seed, args.out, 60 if args.quick else 500, args.resume_step)
     rounded = LlamaForCausalLM.from_pretrained(args.out, dtype=torch.float32)
-    result = {'parameters': sum(value.numel() for value in model.parameters()), 'steps': steps, 'rows': steps * BATCH_ROWS, 'tokens': seen,
-              'seed': args.seed, 'minutes': round((time.time() - started) / 60, 1), 'heldout_perplexity': heldout_perplexity(rounded, tokenizer),
-              'torch': torch.__version__}
+    result = {'parameters': sum(value.numel() for value in model.parameters()), 'seed': args.seed, 'steps': steps,
+              'resumed_at': args.resume_step, 'rows': (steps - args.resume_step) * BATCH_ROWS, 'loss_tokens': seen,
+              'minutes': round((time.time() - started) / 60, 1), 'heldout_perplexity': heldout_perplexity(rounded, tokenizer),
+              'date': datetime.date.today().isoformat(),
+              'versions': {'torch': torch.__version__, 'transformers': transformers.__version__}}
     print(json.dumps(result))
+    if args.record:
+        record = json.loads(args.record.read_text()) if args.record.exists() else {}
+        args.record.write_text(json.dumps(record | {'pretrain': result}, indent=2) + '\n')
 
 
 if __name__ == '__main__':

@@ -47,7 +47,8 @@ NUMBER_WORDS = {2: 'two', 3: 'three', 4: 'four', 5: 'five', 6: 'six', 7: 'seven'
 
 # Words with an underscore have a singular of their own; they are used in the plural only.
 ITEM_PLURALS = list(dict.fromkeys(word.rstrip('_') for word in ITEMS.split()))
-SINGULAR_READY = [word for word in dict.fromkeys(ITEMS.split()) if not word.endswith('_') and word not in ('headphones', 'scales', 'mops')]
+_PLURAL_ONLY = ('headphones', 'scales', 'mops')
+SINGULAR_READY = [word for word in dict.fromkeys(ITEMS.split()) if not word.endswith('_') and word not in _PLURAL_ONLY]
 CITY_NAMES = list(dict.fromkeys(CITIES.split()))
 FIRST_NAMES = list(dict.fromkeys(NAMES.split()))
 STREET_NAMES = STREETS.split(',')
@@ -60,8 +61,10 @@ Fukuoka Savannah Norwich Potsdam Ravenna Plovdiv""".split()
 
 _ONSETS = 'B Br C Ch Cl Cr D Dr F Fl Fr G Gl Gr H J K Kl Kr L M N P Pl Pr Qu R S Sc Sh Sl St T Th Tr V W Wr Y Z'.split()
 _VOWELS = 'a a e e i i o o u ai ea ee oa oo ou'.split()
-_MIDDLES = 'l r n m s t d v b p g k ck ss ll tt nd rt lm lt rn nt ld rd mb ng nk ph sh th st sk rb rg rm rk lf lv mp ns ff x z'.split()
-_CITY_ENDS = 'a o e i en er is on ia um el in ara ino ova ano ington ford ville burg wick stad dale mouth port field ham ton by haven'.split()
+_MIDDLES = '''l r n m s t d v b p g k ck ss ll tt nd rt lm lt rn nt ld rd mb ng nk ph sh th st sk rb rg rm rk lf lv mp ns ff
+x z'''.split()
+_CITY_ENDS = '''a o e i en er is on ia um el in ara ino ova ano ington ford ville burg wick stad dale mouth port field ham ton by
+haven'''.split()
 _THING_ENDS = 'in et o er ock ling an ip le el ette or ow en ant ing y- oon ard ell ic ine age'.split()
 
 
