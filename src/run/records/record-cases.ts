@@ -30,7 +30,7 @@ export const RECORD_CASES: readonly RecordCase[] = [
   },
   {
     name: 'smollm2-q4_1',
-    base: process.env.LORATORY_SMOLLM2 ?? null,
+    base: process.env.LORATORY_SMOLLM2 || null,
     r: 8,
     text: 'On Monday the baker sold 12 loaves, and the old dog slept by the oven until it was dark.',
   },
