@@ -69,6 +69,12 @@ export class OurStep {
     return this.#training.dispatches;
   }
 
+  /** Floating-point operations of the products as recorded, rows that pad the batch included: holds `countFlops` to the plan. */
+  get recordedFlops(): number {
+    const { dispatches } = this.#training.plan.train[0].plan;
+    return dispatches.filter(({ kernel }) => kernel.name.startsWith('matmul')).reduce((sum, { work }) => sum + 2 * work, 0);
+  }
+
   get planBytes(): number {
     return totalBytes(this.#training.plan.bytes);
   }
