@@ -6,32 +6,45 @@ import { parseArgs } from 'node:util';
 import { openGpu } from '#engine/gpu/device.ts';
 import { nodeGpu } from '#engine/gpu/node-gpu.ts';
 import { makeCase } from './case.ts';
-import { figureRows, ourFigures, tableText } from './measure.ts';
+import { figureRows, median, ourFigures, tableText } from './measure.ts';
 import { OurStep } from './ours.ts';
-import { makeRoof } from './roof.ts';
+import { ROOF_FLOPS, makeRoof } from './roof.ts';
 
 const WARM_UP = 2;
 
 const { values: args } = parseArgs({ options: { rounds: { type: 'string', default: '9' }, json: { type: 'boolean', default: false } } });
 const gpu = await openGpu(nodeGpu());
 const step = await OurStep.create(gpu, makeCase());
-const counted = { dispatches: step.dispatches, peakBytes: step.peakBytes, planBytes: step.planBytes };
+const counted = { dispatches: step.dispatches, recordedFlops: step.recordedFlops, peakBytes: step.peakBytes, planBytes: step.planBytes };
 const roof = await makeRoof(gpu.device, 1);
 const unrolledRoof = await makeRoof(gpu.device, 8);
 const rounds = [];
+/** Processor time of roof and step, in ms: a software adapter's work is in this process, however busy the machine is. */
+const processor: { roofMs: number; stepMs: number }[] = [];
 for (let round = -WARM_UP; round < Number(args.rounds); round++) {
-  const figures = { roofGflops: await roof.measure(), unrolledRoofGflops: await unrolledRoof.measure(), stepMs: await step.step() };
-  if (round >= 0) rounds.push(figures);
+  const unrolledRoofGflops = await unrolledRoof.measure();
+  const before = process.cpuUsage();
+  const roofGflops = await roof.measure();
+  const between = process.cpuUsage();
+  const stepMs = await step.step();
+  const after = process.cpuUsage();
+  if (round < 0) continue;
+  rounds.push({ roofGflops, unrolledRoofGflops, stepMs });
+  processor.push({ roofMs: (between.user - before.user) / 1000, stepMs: (after.user - between.user) / 1000 });
 }
 const ours = ourFigures(rounds, counted);
+const processorStepMs = median(processor.map(({ stepMs }) => stepMs));
+const processorShare = ours.flops.total / processorStepMs / (ROOF_FLOPS / median(processor.map(({ roofMs }) => roofMs)));
 const profile = await step.profile(Number(args.rounds));
 const adapter = gpu.adapter.description;
 
+const { isSoftware } = gpu.adapter;
 if (args.json) {
-  console.log(JSON.stringify({ adapter, isSoftware: gpu.adapter.isSoftware, ours, profile }, null, 2));
+  console.log(JSON.stringify({ adapter, isSoftware, ours, ...(isSoftware ? { processorStepMs, processorShare } : {}), profile }, null, 2));
 } else {
-  console.log(`${adapter}${gpu.adapter.isSoftware ? ' (computes on the CPU)' : ''}, Node\n`);
-  console.log(tableText(figureRows(ours)));
+  console.log(`${adapter}${isSoftware ? ' (computes on the CPU)' : ''}, Node\n`);
+  const byProcessor = ['by processor time', `${processorStepMs.toFixed(0)} ms a step, ${(100 * processorShare).toFixed(1)} % of the roof`];
+  console.log(tableText([...figureRows(ours), ...(isSoftware ? [byProcessor] : [])]));
   const totalMs = profile.reduce((sum, { ms }) => sum + ms, 0);
   const rows = profile.map(({ kernel, dispatches, ms, work }) => [
     kernel,

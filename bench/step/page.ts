@@ -52,7 +52,7 @@ async function runBench({ warmUp, rounds }: Options) {
   const gpu = await openGpu(navigator.gpu);
   const made = makeCase();
   const ours = await OurStep.create(gpu, made);
-  const counted = { dispatches: ours.dispatches, peakBytes: ours.peakBytes, planBytes: ours.planBytes };
+  const counted = { dispatches: ours.dispatches, recordedFlops: ours.recordedFlops, peakBytes: ours.peakBytes, planBytes: ours.planBytes };
   const theirs = await TfjsStep.create(made);
   const agreement = checkAgreement(await ours.agreement(), await theirs.agreement());
   say(`both give a loss of ${agreement.lossNats.toFixed(6)} and the same gradients`);
