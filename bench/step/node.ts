@@ -1,6 +1,6 @@
 /**
  * The roof, our step and its profile in Node, on the adapter that VK_ICD_FILENAMES leaves:
- * `node --import ./bin/loader.mjs bench/step/node.ts [--rounds N] [--json]`
+ * `node --import ./bin/loader.mjs bench/step/node.ts [--rounds N] [--no-quads] [--json]`
  */
 import { parseArgs } from 'node:util';
 import { openGpu } from '#engine/gpu/device.ts';
@@ -12,8 +12,15 @@ import { ROOF_FLOPS, makeRoof } from './roof.ts';
 
 const WARM_UP = 2;
 
-const { values: args } = parseArgs({ options: { rounds: { type: 'string', default: '9' }, json: { type: 'boolean', default: false } } });
-const gpu = await openGpu(nodeGpu());
+const { values: args } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '9' },
+    // The kernels of an adapter without quads, for comparison.
+    'no-quads': { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+});
+const gpu = await openGpu(nodeGpu(), { quads: !args['no-quads'] });
 const step = await OurStep.create(gpu, makeCase());
 const counted = { dispatches: step.dispatches, recordedFlops: step.recordedFlops, peakBytes: step.peakBytes, planBytes: step.planBytes };
 const roof = await makeRoof(gpu.device, 1);
