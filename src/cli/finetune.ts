@@ -47,7 +47,7 @@ export async function finetune(args: string[]): Promise<Outcome> {
   const rows = await tokenize(trainSet, recipe, tokenizer);
   const evalRows = evalSet ? await tokenize(evalSet, recipe, tokenizer) : null;
   const lengths = rows.sequences.map(({ tokens }) => tokens.length);
-  const plan = planRun(model, recipe, lengths, gpu, { recompute: flags.recompute });
+  const plan = planRun(model, recipe, lengths, gpu);
   if (evalSet && evalRows) checkEvaluation(evalSet.file, evalRows, plan);
   planLines(plan, rows).forEach(say);
   if (flags.isDryRun) {

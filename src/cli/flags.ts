@@ -17,7 +17,6 @@ export interface FinetuneFlags {
   output: string;
   adapterPath: string | null;
   isDryRun: boolean;
-  recompute: boolean;
 }
 
 /** Fields of the recipe that a flag of the same name sets. */
@@ -46,8 +45,19 @@ export const RECIPE_FLAGS = [
   'adam_beta2',
   'adam_epsilon',
   'max_grad_norm',
+  'gradient_checkpointing',
   'seed',
   'logging_steps',
+  'eval_strategy',
+  'eval_steps',
+  'per_device_eval_batch_size',
+  'save_strategy',
+  'save_steps',
+  'save_total_limit',
+  'load_best_model_at_end',
+  'metric_for_best_model',
+  'early_stopping_patience',
+  'early_stopping_threshold',
 ] as const satisfies readonly (keyof Recipe)[];
 
 /** What Olive's and transformers' users type, where our field has another name. */
@@ -66,7 +76,6 @@ export const OTHER_FLAGS = {
   adapter_path: { type: 'string' },
   torch_dtype: { type: 'string' },
   optim: { type: 'string' },
-  gradient_checkpointing: { type: 'string' },
   use_cpu: { type: 'string' },
   dry_run: { type: 'boolean' },
 } as const;
@@ -82,7 +91,6 @@ export const FINETUNE_HELP = `loratory finetune: trains a LoRA adapter and write
   rows     --text_template "### {input}\\n{output}" | --text_field COLUMN | --use_chat_template
            --completion_only_loss true   rows have prompt and completion, as TRL's; loss on the completion (false: on all)
   more     --adapter_path FOLDER         go on from this PEFT adapter: its r, alpha, dropout and targets hold
-           --gradient_checkpointing true compute activations again instead of keeping them
            --dry_run                     the plan: bytes by purpose and steps; nothing runs
 
 ${RECIPE_FLAGS.map(describeFlag).join('\n')}
@@ -185,7 +193,6 @@ export function parseFinetuneFlags(args: string[]): FinetuneFlags {
     output: text('output_path') ?? 'out',
     adapterPath: text('adapter_path'),
     isDryRun: isTrue('dry_run'),
-    recompute: isTrue('gradient_checkpointing'),
   };
 }
 

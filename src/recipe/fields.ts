@@ -1,6 +1,6 @@
 /** The recipe's schema as data: for each field its kind and range, and the words that a form shows. Knows no form. */
 import { LOSS_ON, STRATEGIES } from '#data/mapping.ts';
-import { type Recipe, RECIPE_VERSION } from '#recipe/recipe.ts';
+import { BEST_METRICS, INTERVAL_STRATEGIES, type Recipe, RECIPE_VERSION } from '#recipe/recipe.ts';
 
 /** What a field may hold. `nullMeans`: null is allowed, and this is what it stands for. */
 export type FieldKind =
@@ -243,6 +243,13 @@ export const RECIPE_FIELDS: { readonly [Field in keyof Recipe]: FieldInfo } = {
     about: 'Gradients longer than this are shortened to it; 0 leaves them.',
     value: { kind: 'number', min: 0, max: 1_000_000 },
   },
+  gradient_checkpointing: {
+    label: 'Recompute',
+    group: 'optimizer',
+    usual: 'no',
+    about: 'Computes the activations of each block again instead of keeping them: the same numbers, less memory, about a third more time.',
+    value: { kind: 'boolean' },
+  },
   seed: {
     label: 'Seed',
     group: 'records',
@@ -257,18 +264,74 @@ export const RECIPE_FIELDS: { readonly [Field in keyof Recipe]: FieldInfo } = {
     about: 'Steps between two entries of the log.',
     value: { kind: 'integer', min: 1, max: MOST_STEPS },
   },
+  eval_strategy: {
+    label: 'Evaluate',
+    group: 'records',
+    usual: 'steps',
+    about: 'When the held-out rows are measured: at the end alone, every so many steps, or after each epoch.',
+    value: { kind: 'choice', choices: INTERVAL_STRATEGIES },
+  },
   eval_steps: {
     label: 'Evaluate every',
     group: 'records',
-    usual: 'at the end',
+    usual: 'ten times a run',
     about: 'Steps between two measurements on the held-out rows.',
-    value: { kind: 'integer', min: 1, max: MOST_STEPS, nullMeans: 'at the end' },
+    value: { kind: 'integer', min: 1, max: MOST_STEPS, nullMeans: 'ten times a run' },
+  },
+  per_device_eval_batch_size: {
+    label: 'Evaluation batch',
+    group: 'records',
+    usual: '8 rows',
+    about: 'Held-out rows whose losses are averaged together; the figure is the mean of these averages, as transformers has it.',
+    value: { kind: 'integer', min: 1, max: 65_536 },
+  },
+  save_strategy: {
+    label: 'Save',
+    group: 'records',
+    usual: 'steps',
+    about: 'When a checkpoint is written: never, every so many steps, or after each epoch.',
+    value: { kind: 'choice', choices: INTERVAL_STRATEGIES },
   },
   save_steps: {
     label: 'Save every',
     group: 'records',
-    usual: 'at the end',
+    usual: 'by time',
     about: 'Steps between two checkpoints.',
-    value: { kind: 'integer', min: 1, max: MOST_STEPS, nullMeans: 'at the end' },
+    value: { kind: 'integer', min: 1, max: MOST_STEPS, nullMeans: 'by time, at most a twentieth of it' },
+  },
+  save_total_limit: {
+    label: 'Checkpoints kept',
+    group: 'records',
+    usual: '2',
+    about: 'Checkpoints that stay; the best and the last are never deleted.',
+    value: { kind: 'integer', min: 1, max: 10_000, nullMeans: 'all' },
+  },
+  load_best_model_at_end: {
+    label: 'Best at the end',
+    group: 'records',
+    usual: 'no',
+    about: 'Ends with the adapter of the best evaluation instead of the last one.',
+    value: { kind: 'boolean' },
+  },
+  metric_for_best_model: {
+    label: 'Best by',
+    group: 'records',
+    usual: 'eval_loss',
+    about: 'What is compared: the loss on held-out rows, or the share of their tokens that is predicted.',
+    value: { kind: 'choice', choices: BEST_METRICS },
+  },
+  early_stopping_patience: {
+    label: 'Stop early after',
+    group: 'records',
+    usual: '3 evaluations',
+    about: 'Evaluations without an improvement after which the run ends by itself.',
+    value: { kind: 'integer', min: 1, max: MOST_STEPS, nullMeans: 'never' },
+  },
+  early_stopping_threshold: {
+    label: 'Improvement',
+    group: 'records',
+    usual: '0',
+    about: 'How much better than the best an evaluation must be to count.',
+    value: { kind: 'number', min: 0, max: 1_000_000 },
   },
 };

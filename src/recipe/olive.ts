@@ -40,10 +40,19 @@ export const OLIVE_DEFAULTS: RecipeDefaults = {
   adam_beta2: 0.999,
   adam_epsilon: 1e-8,
   max_grad_norm: 1,
+  gradient_checkpointing: false,
   seed: 42,
   logging_steps: 500,
+  eval_strategy: 'no',
   eval_steps: null,
+  per_device_eval_batch_size: 8,
+  save_strategy: 'steps',
   save_steps: 500,
+  save_total_limit: null,
+  load_best_model_at_end: false,
+  metric_for_best_model: 'eval_loss',
+  early_stopping_patience: null,
+  early_stopping_threshold: 0,
 };
 
 /** The column that Olive reads when neither a field nor a template is named. */

@@ -5,6 +5,13 @@ import type { SamplingStrategy } from '#data/split.ts';
 /** transformers' names and meaning: `constant` has no warmup, `constant_with_warmup` has. */
 export type SchedulerType = 'constant' | 'constant_with_warmup' | 'linear' | 'cosine';
 
+export const INTERVAL_STRATEGIES = ['no', 'steps', 'epoch'] as const;
+export type IntervalStrategy = (typeof INTERVAL_STRATEGIES)[number];
+
+/** Loss: the least is best. Accuracy: the greatest. */
+export const BEST_METRICS = ['eval_loss', 'eval_mean_token_accuracy'] as const;
+export type BestMetric = (typeof BEST_METRICS)[number];
+
 export const RECIPE_VERSION = 1;
 
 /** A run. Ranges, usual values and a sentence for each field are in RECIPE_FIELDS. */
@@ -48,13 +55,29 @@ export interface Recipe {
   adam_epsilon: number;
   /** 0: no clipping. */
   max_grad_norm: number;
+  /** Activations of each decoder block are computed again in the backward pass: the same numbers, less memory, more time. */
+  gradient_checkpointing: boolean;
 
   seed: number;
   logging_steps: number;
-  /** Steps between evaluations on the held-out rows; null: at the end alone. */
+  /** `no`: held-out rows are measured at the end alone. */
+  eval_strategy: IntervalStrategy;
+  /** Steps between evaluations on the held-out rows, with `steps`; null: ten times a run. */
   eval_steps: number | null;
-  /** Steps between checkpoints; null: at the end alone. */
+  /** Rows of one evaluation batch: transformers' eval_loss is the mean over batches, weighted by their rows. */
+  per_device_eval_batch_size: number;
+  /** `no`: a run that ends early keeps nothing to go on from. */
+  save_strategy: IntervalStrategy;
+  /** Steps between checkpoints, with `steps`; null: by time, as often as costs at most a twentieth of it. */
   save_steps: number | null;
+  /** Checkpoints that are kept, the best and the last among them; null: all. */
+  save_total_limit: number | null;
+  load_best_model_at_end: boolean;
+  metric_for_best_model: BestMetric;
+  /** Evaluations without an improvement after which the run ends; null: it goes on. */
+  early_stopping_patience: number | null;
+  /** What an improvement has to be more than. */
+  early_stopping_threshold: number;
 }
 
 /** What a user must say: the rest has defaults. */
@@ -90,10 +113,19 @@ export const DEFAULTS: RecipeDefaults = {
   adam_beta2: 0.999,
   adam_epsilon: 1e-8,
   max_grad_norm: 1,
+  gradient_checkpointing: false,
   seed: 42,
   logging_steps: 1,
+  eval_strategy: 'steps',
   eval_steps: null,
+  per_device_eval_batch_size: 8,
+  save_strategy: 'steps',
   save_steps: null,
+  save_total_limit: 2,
+  load_best_model_at_end: false,
+  metric_for_best_model: 'eval_loss',
+  early_stopping_patience: null,
+  early_stopping_threshold: 0,
 };
 
 /** What the data layer needs of a recipe. */

@@ -40,3 +40,28 @@ export function planSteps(recipe: Pick<Recipe, Fields>, sequenceCount: number): 
     warmupSteps: recipe.lr_scheduler_type === 'constant' ? 0 : warmup,
   };
 }
+
+type IntervalFields = 'eval_strategy' | 'eval_steps' | 'save_strategy' | 'save_steps';
+
+/** When something happens between steps: every so many of them (Infinity: never), or by time. */
+export interface Interval {
+  steps: number;
+  byTime: boolean;
+}
+
+/** Evaluations of a run whose recipe does not say how many. */
+const EVALUATIONS = 10;
+
+/** Steps between evaluations; Infinity: at the end alone. */
+export function evaluationInterval(recipe: Pick<Recipe, IntervalFields>, { stepsPerEpoch, totalSteps }: StepPlan): number {
+  if (recipe.eval_strategy === 'no') return Infinity;
+  if (recipe.eval_strategy === 'epoch') return stepsPerEpoch;
+  return recipe.eval_steps ?? Math.max(1, Math.round(totalSteps / EVALUATIONS));
+}
+
+/** When checkpoints are written besides the last one. */
+export function saveInterval(recipe: Pick<Recipe, IntervalFields>, { stepsPerEpoch }: StepPlan): Interval {
+  if (recipe.save_strategy === 'no') return { steps: Infinity, byTime: false };
+  if (recipe.save_strategy === 'epoch') return { steps: stepsPerEpoch, byTime: false };
+  return recipe.save_steps === null ? { steps: Infinity, byTime: true } : { steps: recipe.save_steps, byTime: false };
+}

@@ -40,7 +40,6 @@ export function planRun(
   recipe: Recipe,
   rowLengths: ArrayLike<number>,
   gpu: Gpu,
-  options: { recompute?: boolean } = {},
 ): RunPlan {
   if (rowLengths.length === 0)
     throw new AppError('data/no-rows', 'no rows are left to train on, at least one was expected', { found: 0, expected: 1 });
@@ -51,7 +50,7 @@ export function planRun(
     layout,
     {
       capacities,
-      recompute: options.recompute ? 'every-block' : 'none',
+      recompute: recipe.gradient_checkpointing ? 'every-block' : 'none',
       optimizer: { beta1: recipe.adam_beta1, beta2: recipe.adam_beta2, epsilon: recipe.adam_epsilon, weightDecay: recipe.weight_decay },
       maxGradNorm: recipe.max_grad_norm,
     },
