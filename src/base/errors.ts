@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'storage/not-found'
   | 'storage/failed'
   | 'storage/quota'
+  | 'storage/damaged'
   | 'run/busy'
   | 'run/cancelled'
   | 'run/no-model'

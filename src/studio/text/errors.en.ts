@@ -108,6 +108,10 @@ export const errorTexts: Record<ErrorCode, ErrorText> = {
     title: 'The browser gives this page no more space',
     action: 'Free some space on the disk, or remove what this page has stored.',
   },
+  'storage/damaged': {
+    title: 'A stored file is not what was written',
+    action: 'The file named above was changed or cut off after it was stored. Nothing else was touched; remove it and store it again.',
+  },
   'run/busy': {
     title: 'A run is going on',
     action: 'Stop it first, or wait until it is done.',
