@@ -9,7 +9,7 @@ export type FieldKind =
   | { kind: 'number'; min: number; max: number; open?: 'min' | 'max' }
   | { kind: 'choice'; choices: readonly (string | number)[] }
   | { kind: 'boolean' }
-  | { kind: 'text'; mayBeEmpty: boolean }
+  | { kind: 'text'; mayBeEmpty: boolean; nullMeans?: string }
   | { kind: 'texts' }
   | { kind: 'modules'; nullMeans: string }
   | { kind: 'mapping' };
@@ -109,6 +109,20 @@ export const RECIPE_FIELDS: { readonly [Field in keyof Recipe]: FieldInfo } = {
     usual: '0.05 to 0.2',
     about: 'The share of rows (or, from 1 on, their number) that are not trained on and measure what was learnt.',
     value: { kind: 'number', min: 0, max: MOST_ROWS },
+  },
+  stratify_by: {
+    label: 'Hold out evenly by',
+    group: 'data',
+    usual: 'no column',
+    about: 'The column of which each value keeps its share among the held-out rows, as a class or a language.',
+    value: { kind: 'text', mayBeEmpty: false, nullMeans: 'no column' },
+  },
+  keep_duplicates_together: {
+    label: 'Keep near-duplicates together',
+    group: 'data',
+    usual: 'yes',
+    about: 'Puts rows that say almost the same on one side of the split, so that no held-out row was as good as trained on.',
+    value: { kind: 'boolean' },
   },
   train_sampling_strategy: {
     label: 'Order of rows',

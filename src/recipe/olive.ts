@@ -21,6 +21,8 @@ export const OLIVE_DEFAULTS: RecipeDefaults = {
   add_special_tokens: false,
   joiner: DEFAULT_JOINER,
   held_out: 0,
+  stratify_by: null,
+  keep_duplicates_together: false,
   train_sampling_strategy: 'random',
   method: 'lora',
   lora_r: 64,

@@ -51,6 +51,9 @@ describe('validateRecipe', () => {
     ],
     ['target_modules', 'q_proj', '"q_proj"', 'a list of module names, "all-linear", or null (PEFT\'s choice for the architecture)'],
     ['held_out', 1.5, '1.5', 'a share below 1, or a whole number of rows'],
+    ['stratify_by', '', '""', 'text that is not empty, or null (no column)'],
+    ['stratify_by', undefined, 'nothing', 'text that is not empty, or null (no column)'],
+    ['keep_duplicates_together', null, 'null', 'true or false'],
     ['mapping', 'x', '"x"', 'an object whose kind is "text" or "template" or "messages" or "prompt-completion"'],
     ['mapping', { kind: 'sql' }, '{"kind":"sql"}', 'an object whose kind is "text" or "template" or "messages" or "prompt-completion"'],
   ])('%s = %j: found and expected', (field, value, found, expected) => {

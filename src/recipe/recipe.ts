@@ -30,6 +30,10 @@ export interface Recipe {
   joiner: string;
   /** Below 1 a share of the rows, else a number of rows. */
   held_out: number;
+  /** The column of which each value keeps its share among the held-out rows; null: rows are drawn whatever they hold. */
+  stratify_by: string | null;
+  /** Rows that say almost the same are trained on, or held out, together. */
+  keep_duplicates_together: boolean;
   train_sampling_strategy: SamplingStrategy;
 
   method: 'lora';
@@ -94,6 +98,8 @@ export const DEFAULTS: RecipeDefaults = {
   add_special_tokens: false,
   joiner: DEFAULT_JOINER,
   held_out: 0.05,
+  stratify_by: null,
+  keep_duplicates_together: true,
   train_sampling_strategy: 'random',
   method: 'lora',
   lora_r: 16,

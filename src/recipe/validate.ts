@@ -76,7 +76,7 @@ function fits(kind: FieldKind, value: unknown): boolean {
     case 'boolean':
       return typeof value === 'boolean';
     case 'text':
-      return typeof value === 'string' && (kind.mayBeEmpty || value !== '');
+      return (value === null && kind.nullMeans !== undefined) || (typeof value === 'string' && (kind.mayBeEmpty || value !== ''));
     case 'texts':
       return isListOfNames(value);
     case 'modules':
@@ -96,7 +96,7 @@ function inRange({ min, max, open }: { min: number; max: number; open?: 'min' | 
 export function expectedText(kind: FieldKind): string {
   switch (kind.kind) {
     case 'integer':
-      return `a whole number from ${kind.min} to ${kind.max}${kind.nullMeans === undefined ? '' : `, or null (${kind.nullMeans})`}`;
+      return `a whole number from ${kind.min} to ${kind.max}${orNull(kind)}`;
     case 'number':
       return `a number ${kind.open === 'min' ? 'above' : 'from'} ${kind.min} ${kind.open === 'max' ? 'to below' : 'to'} ${kind.max}`;
     case 'choice':
@@ -104,7 +104,7 @@ export function expectedText(kind: FieldKind): string {
     case 'boolean':
       return 'true or false';
     case 'text':
-      return kind.mayBeEmpty ? 'text' : 'text that is not empty';
+      return `${kind.mayBeEmpty ? 'text' : 'text that is not empty'}${orNull(kind)}`;
     case 'texts':
       return 'a list of at least one name';
     case 'modules':
@@ -114,6 +114,10 @@ export function expectedText(kind: FieldKind): string {
     default:
       return unreachable(kind);
   }
+}
+
+function orNull({ nullMeans }: { nullMeans?: string }): string {
+  return nullMeans === undefined ? '' : `, or null (${nullMeans})`;
 }
 
 /** The text fields of each kind of mapping. */
