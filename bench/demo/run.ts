@@ -5,12 +5,13 @@
  *   node --import ./bin/loader.mjs bench/demo/run.ts [--seeds 1,2,3] [--no-control]
  */
 import { readFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { AppError, fromWire } from '#base/errors.ts';
 import { Random } from '#base/random.ts';
 import { nodeGpu } from '#engine/gpu/node-gpu.ts';
 import type { AnswerReport, NamedFile, RunState, StepMetrics } from '#protocol/trainer.ts';
-import { dataOptions } from '#recipe/recipe.ts';
+import { DEFAULTS, dataOptions } from '#recipe/recipe.ts';
 import { validateRecipe } from '#recipe/validate.ts';
 import { DataSession } from '#run/data-session.ts';
 import { Session } from '#run/session.ts';
@@ -23,6 +24,10 @@ interface Result {
   seed: number;
   isShuffled: boolean;
   seconds: number;
+  /** Of this process, which a software adapter computes in; the steadier figure where other programs run beside. */
+  processorSeconds: number;
+  /** The machine's load average over the last minute, at the end. */
+  load: number;
   steps: number;
   firstLoss: number;
   lastLoss: number;
@@ -46,7 +51,9 @@ function shuffleAnswers(text: string, seed: number): string {
 }
 
 async function runOnce(seed: number, isShuffled: boolean): Promise<Result> {
-  const recipe = { ...validateRecipe(JSON.parse(await readFile(new URL('recipe.json', FOLDER), 'utf8'))), seed };
+  // As the page reads it: what the shipped recipe does not name has its default.
+  const shipped = JSON.parse(await readFile(new URL('recipe.json', FOLDER), 'utf8')) as Record<string, unknown>;
+  const recipe = validateRecipe({ ...DEFAULTS, ...shipped, seed });
   const steps: StepMetrics[] = [];
   const answers: AnswerReport[] = [];
   let finish: (state: RunState) => void = () => {};
@@ -65,10 +72,12 @@ async function runOnce(seed: number, isShuffled: boolean): Promise<Result> {
   await data.openDataset({ ...rows, heldOut: await demoFile('heldout.jsonl') });
   await data.prepare({ settings: { ...dataOptions(recipe), heldOut: 0, seed } });
   const heldOut = data.heldOut({ limit: HELD_OUT_LIMIT });
+  const processorAt = process.cpuUsage();
   const startedAt = performance.now();
   await session.start({ recipe, rows: data.takeRows(), heldOut });
   const state = await finished;
   const seconds = (performance.now() - startedAt) / 1000;
+  const processor = process.cpuUsage(processorAt);
   if (state.kind === 'failed') throw fromWire(state.error);
   const last = answers.at(-1);
   if (!last) throw new AppError('internal', 'the run ended without answers');
@@ -77,6 +86,8 @@ async function runOnce(seed: number, isShuffled: boolean): Promise<Result> {
     seed,
     isShuffled,
     seconds,
+    processorSeconds: (processor.user + processor.system) / 1e6,
+    load: loadavg()[0],
     steps: steps.length,
     firstLoss: steps[0].lossNats,
     lastLoss: steps.at(-1)?.lossNats ?? NaN,
@@ -90,10 +101,10 @@ const { values } = parseArgs({ options: { seeds: { type: 'string', default: '1,2
 const results: Result[] = [];
 const show = (result: Result) => {
   results.push(result);
-  const { seed, isShuffled, seconds, steps, firstLoss, lastLoss, baseExact, tunedExact, total } = result;
+  const { seed, isShuffled, seconds, processorSeconds, load, steps, firstLoss, lastLoss, baseExact, tunedExact, total } = result;
   const what = isShuffled ? 'shuffled answers' : 'shipped recipe  ';
   console.error(
-    `${what} seed ${seed}: ${steps} steps in ${seconds.toFixed(1)} s, loss ${firstLoss.toFixed(3)} to ${lastLoss.toFixed(3)}, exact: base ${baseExact}, tuned ${tunedExact} of ${total}`,
+    `${what} seed ${seed}: ${steps} steps in ${seconds.toFixed(1)} s (processor ${processorSeconds.toFixed(1)} s, load ${load.toFixed(1)}), loss ${firstLoss.toFixed(3)} to ${lastLoss.toFixed(3)}, exact: base ${baseExact}, tuned ${tunedExact} of ${total}`,
   );
 };
 for (const seed of values.seeds.split(',').map(Number)) show(await runOnce(seed, false));
