@@ -84,10 +84,9 @@ describe('CheckpointFolder', () => {
   test('a manifest of another step or a later version is named', async () => {
     const { store, checkpoints } = await folderOf(10, 20);
     const manifest = 'runs/a/checkpoints/20/manifest.json';
-    const whole = store.files.get(manifest) as Uint8Array;
     store.files.set(manifest, store.files.get('runs/a/checkpoints/10/manifest.json') as Uint8Array);
     expect(await checkpoints.latest()).toMatchObject({ step: 10, damaged: [{ step: 20, file: 'manifest.json', found: 'step 10' }] });
-    store.files.set(manifest, new TextEncoder().encode(new TextDecoder().decode(whole).replace('"version":1', '"version":2')));
+    store.files.set(manifest, new TextEncoder().encode('{"version":2,"parts":[]}'));
     expect(await checkpoints.latest()).toMatchObject({
       step: 10,
       damaged: [{ step: 20, file: 'manifest.json', found: '2', expected: '1' }],
