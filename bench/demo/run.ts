@@ -74,7 +74,7 @@ async function runOnce(seed: number, isShuffled: boolean): Promise<Result> {
   const heldOut = data.heldOut({ limit: HELD_OUT_LIMIT });
   const processorAt = process.cpuUsage();
   const startedAt = performance.now();
-  await session.start({ recipe, rows: data.takeRows(), heldOut });
+  await session.start({ recipe, rows: data.takeRows(), validation: null, heldOut, dataName: 'demo' });
   const state = await finished;
   const seconds = (performance.now() - startedAt) / 1000;
   const processor = process.cpuUsage(processorAt);

@@ -31,6 +31,9 @@ export type ErrorCode =
   | 'run/cancelled'
   | 'run/no-model'
   | 'run/no-adapter'
+  | 'run/other-model'
+  | 'run/other-rows'
+  | 'run/read-only'
   | 'worker/died'
   | 'internal';
 

@@ -125,15 +125,6 @@ const CASES: [string, () => string[], RegExp][] = [
     () => onRows('--data_files', 'rows.json', '--text_field', 'input'),
     /rows\.json: 8 rows give 128 tokens when joined; more than 1024 were expected to fill a block\./,
   ],
-  [
-    'an evaluation row that is longer than the training rows',
-    () => {
-      const rows = ['--data_files', file('short.json', '[{"a": "two lamps"}]'), '--text_field', 'a', '--strategy', 'line-by-line'];
-      const long = file('long.json', JSON.stringify([{ a: 'two lamps '.repeat(50) }]));
-      return onRows(...rows, '--eval_files', long, '--per_device_train_batch_size', '1');
-    },
-    /long\.json: a row of \d+ tokens was found, at most 32 were expected, .* lower --max_seq_len$/,
-  ],
   ['an unknown flag', () => [...onModel(MODEL), '--no_such_flag', '1'], /--no_such_flag: an unknown flag was found/],
   ['a flag without a value', () => [...onModel(MODEL), '--lora_r', '-o'], /--lora_r: the next flag, -o, was found, a value was expected$/],
   [

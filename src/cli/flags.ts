@@ -16,6 +16,8 @@ export interface FinetuneFlags {
   evalFiles: string[];
   output: string;
   adapterPath: string | null;
+  /** `true`, or a checkpoint's folder; null: from the start. */
+  resume: string | null;
   isDryRun: boolean;
 }
 
@@ -74,6 +76,7 @@ export const OTHER_FLAGS = {
   use_chat_template: { type: 'boolean' },
   completion_only_loss: { type: 'string' },
   adapter_path: { type: 'string' },
+  resume_from_checkpoint: { type: 'string' },
   torch_dtype: { type: 'string' },
   optim: { type: 'string' },
   use_cpu: { type: 'string' },
@@ -91,6 +94,7 @@ export const FINETUNE_HELP = `loratory finetune: trains a LoRA adapter and write
   rows     --text_template "### {input}\\n{output}" | --text_field COLUMN | --use_chat_template
            --completion_only_loss true   rows have prompt and completion, as TRL's; loss on the completion (false: on all)
   more     --adapter_path FOLDER         go on from this PEFT adapter: its r, alpha, dropout and targets hold
+           --resume_from_checkpoint true | out/checkpoint-N   go on from a checkpoint, with the same bits
            --dry_run                     the plan: bytes by purpose and steps; nothing runs
 
 ${RECIPE_FLAGS.map(describeFlag).join('\n')}
@@ -192,6 +196,7 @@ export function parseFinetuneFlags(args: string[]): FinetuneFlags {
     evalFiles: text('eval_files')?.split(',') ?? [],
     output: text('output_path') ?? 'out',
     adapterPath: text('adapter_path'),
+    resume: text('resume_from_checkpoint'),
     isDryRun: isTrue('dry_run'),
   };
 }

@@ -1,7 +1,8 @@
 /** The command `loratory`: hands the arguments to a command, and turns an error into a message and an exit code. */
 import { AppError } from '#base/errors.ts';
-import { EXIT_INTERRUPTED, finetune } from '#cli/finetune.ts';
+import { finetune } from '#cli/finetune.ts';
 import { FINETUNE_HELP } from '#cli/flags.ts';
+import { EXIT_INTERRUPTED } from '#cli/train.ts';
 
 const HELP = `loratory fine-tunes language models with LoRA on WebGPU.
 

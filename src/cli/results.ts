@@ -1,16 +1,8 @@
-/** What a run leaves behind: PEFT's two files and transformers' trainer_state.json, each whole or not at all. Knows no device. */
+/** What a run leaves behind besides its checkpoints: PEFT's two files and trainer_state.json, each whole or not at all. Knows no device. */
 import { mkdir, rename, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { AppError } from '#base/errors.ts';
-import type { StepReport } from '#engine/train/trainer.ts';
 import type { PeftFiles } from '#export/peft-adapter.ts';
-import type { RunPlan } from '#run/lora-run.ts';
-
-export interface Evaluation {
-  lossNats: number;
-  accuracy: number;
-  tokens: number;
-}
 
 function outputError(folder: string, what: string, cause?: unknown): AppError {
   return new AppError('storage/failed', `--output_path ${folder}: ${what}`, { file: folder }, cause);
@@ -71,30 +63,4 @@ export class OutputFolder {
 async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   await writeFile(`${path}.part`, content);
   await rename(`${path}.part`, path);
-}
-
-/** transformers' trainer_state.json, as far as we have its fields. */
-export function trainerState({ recipe, steps }: RunPlan, history: readonly StepReport[], evaluation: Evaluation | null): object {
-  const every = recipe.logging_steps;
-  const last = history.at(-1);
-  const log: object[] = history
-    .filter(({ step }) => step % every === 0 || step === 1 || step === last?.step)
-    .map(({ step, epoch, lossNats, gradientNorm, learningRate }) => ({
-      step,
-      epoch,
-      loss: lossNats,
-      grad_norm: gradientNorm,
-      learning_rate: learningRate,
-    }));
-  const place = { step: last?.step ?? 0, epoch: last?.epoch ?? 0 };
-  if (evaluation) log.push({ ...place, eval_loss: evaluation.lossNats, eval_mean_token_accuracy: evaluation.accuracy });
-  return {
-    epoch: place.epoch,
-    global_step: place.step,
-    max_steps: steps.totalSteps,
-    num_train_epochs: Math.ceil(steps.epochs),
-    logging_steps: every,
-    train_batch_size: recipe.per_device_train_batch_size,
-    log_history: log,
-  };
 }

@@ -34,6 +34,8 @@ export interface ModelSummary {
   /** Weight types with how many matrices have each, as `q4_1`: 211. */
   weightTypes: Record<string, number>;
   weightBytes: number;
+  /** Fingerprint of its files. */
+  key: string;
   /** Names that `target_modules` may hold. */
   linearNames: string[];
 }
@@ -43,6 +45,12 @@ export interface PackedRows {
   tokens: Uint32Array;
   lossMask: Uint8Array;
   offsets: Uint32Array;
+}
+
+/** Held-out sequences whose loss is measured. */
+export interface ValidationSet extends PackedRows {
+  /** Rows of the dataset that they stand for; where rows are joined there are fewer sequences. */
+  rowCount: number;
 }
 
 /** A row that is answered greedily before, during and after training. */
@@ -82,10 +90,82 @@ export type RunState =
   | { kind: 'idle' }
   | { kind: 'preparing'; what: string }
   | { kind: 'training'; step: number; steps: number; secondsLeft: number | null }
-  | { kind: 'paused'; step: number; steps: number; why: 'user' | 'not-finite' }
+  | { kind: 'paused'; step: number; steps: number; why: 'user' | 'not-finite' | 'not-saved' }
   | { kind: 'answering'; step: number; steps: number; done: number; total: number }
-  | { kind: 'done'; step: number; steps: number; wasStopped: boolean }
-  | { kind: 'failed'; step: number; error: WireError };
+  | { kind: 'evaluating'; step: number; steps: number; done: number; total: number }
+  /** The device was lost: a new one is taken, the model goes back to it, and the run goes on from its last checkpoint. */
+  | { kind: 'recovering'; step: number; steps: number; why: string }
+  /** `adapterStep`: whose adapter is asked and downloaded now; that of the best step where the recipe says so. */
+  | { kind: 'done'; step: number; steps: number; endedBy: 'steps' | 'stopped' | 'early'; adapterStep: number }
+  | { kind: 'failed'; step: number; error: WireError; remedies: Remedy[] };
+
+/** A change of the recipe with which a run fits that ran out of memory. */
+export interface Remedy {
+  change: Partial<Recipe>;
+  /** What the run would take with it, and what it takes without. */
+  totalBytes: number;
+  insteadOfBytes: number;
+}
+
+/** A measurement on the held-out rows. */
+export interface EvaluationMetrics {
+  step: number;
+  epoch: number;
+  /** transformers' eval_loss, in nats; perplexity is its exponential. */
+  lossNats: number;
+  /** Share of loss tokens whose target had the highest logit. */
+  accuracy: number;
+  tokens: number;
+  rows: number;
+  isBest: boolean;
+}
+
+/** A run that is kept on this device. */
+export interface RunSummary {
+  id: string;
+  name: string;
+  /** ISO 8601. */
+  createdAt: string;
+  updatedAt: string;
+  state: 'running' | 'paused' | 'stopped' | 'done' | 'failed';
+  step: number;
+  steps: number;
+  recipe: Recipe;
+  modelName: string;
+  /** Fingerprint of the model's files: a run goes on with these alone. */
+  modelKey: string;
+  dataName: string;
+  rowCount: number;
+  /** Steps of the checkpoints that are kept, ascending. */
+  checkpoints: number[];
+  sizeBytes: number;
+}
+
+/** Something kept that cannot be used, by its file. */
+export interface DamagedFile {
+  path: string;
+  found: string;
+  expected: string;
+}
+
+/** What is kept on this device, by part. */
+export interface StorageReport {
+  parts: { part: StoragePart; sizeBytes: number; items: { name: string; title: string; sizeBytes: number }[] }[];
+  usedBytes: number;
+  /** Null where the browser does not say. */
+  freeBytes: number | null;
+  /** Whether the browser promised not to clear it by itself. */
+  isPersistent: boolean | null;
+}
+
+export type StoragePart = 'models' | 'datasets' | 'runs' | 'other';
+
+/** A model that is kept on this device. */
+export interface KeptModel {
+  key: string;
+  name: string;
+  sizeBytes: number;
+}
 
 export interface Answer {
   row: number;
@@ -140,15 +220,48 @@ export interface NamedBytes {
   bytes: Uint8Array;
 }
 
+export interface StartParams {
+  recipe: Recipe;
+  rows: PackedRows;
+  validation: ValidationSet | null;
+  heldOut: HeldOutRow[];
+  /** The dataset's name, for the list of runs. */
+  dataName: string;
+}
+
 export interface TrainerCalls {
   openDevice(): DeviceSummary;
   /** Replaces the model that is open. Progress comes as `progress` events; `cancelOpening` ends it. */
   openModel(params: { name: string; files: NamedFile[] }): ModelSummary;
   cancelOpening(): void;
   /** Bytes and steps of a recipe over rows of these lengths, with what answering the held-out rows takes; allocates nothing. */
-  plan(params: { recipe: Recipe; rowLengths: Uint32Array; heldOut?: HeldOutRow[] }): PlanSummary;
+  plan(params: { recipe: Recipe; rowLengths: Uint32Array; validationLengths?: Uint32Array; heldOut?: HeldOutRow[] }): PlanSummary;
   /** Answers when the run has begun; the rest comes as events. */
-  start(params: { recipe: Recipe; rows: PackedRows; heldOut: HeldOutRow[] }): { runId: string; plan: PlanSummary };
+  start(params: StartParams): { runId: string; plan: PlanSummary };
+  /**
+   * Goes on with a kept run from its newest whole checkpoint, on the model that is open: `run/other-model` when it is another.
+   * `maxSteps`: its new number of steps, for one that was finished.
+   */
+  resumeRun(params: { runId: string; maxSteps?: number }): {
+    runId: string;
+    plan: PlanSummary;
+    fromStep: number;
+    recipe: Recipe;
+    heldOut: HeldOutRow[];
+    damaged: DamagedFile[];
+  };
+  runs(): { runs: RunSummary[]; damaged: DamagedFile[] };
+  /** What a kept run measured, as its charts show it. */
+  history(params: { runId: string }): { steps: StepMetrics[]; evaluations: EvaluationMetrics[] };
+  removeRun(params: { runId: string }): void;
+  storage(): StorageReport;
+  /** Empties a part, or one item of it. What is in use stays: `run/busy`. */
+  emptyStorage(params: { part: StoragePart; name?: string }): void;
+  /** Copies the open model into this device's storage; progress comes as `progress` events, `cancelOpening` ends it. */
+  keepModel(): KeptModel;
+  keptModels(): { models: KeptModel[]; damaged: DamagedFile[] };
+  /** Files of a kept model, after their hashes were checked: for `openModel` and `openTokenizer`. `storage/damaged` names the file that changed. */
+  keptModelFiles(params: { key: string }): { name: string; files: NamedFile[] };
   /** After the step that runs now. */
   pause(): void;
   resume(): void;
@@ -169,5 +282,14 @@ export interface TrainerEvents {
   progress: { what: string; done: number; total: number; unit: 'bytes' | 'rows' | 'tokens'; perSecond: number; secondsLeft: number | null };
   answers: AnswerReport;
   token: { id: number; text: string };
-  deviceLost: { reason: string };
+  evaluation: { runId: string; evaluation: EvaluationMetrics };
+  /** A checkpoint is whole on this device. */
+  saved: { runId: string; step: number; sizeBytes: number; ms: number };
+  /** A checkpoint, or the run itself, could not be kept; the run pauses or goes on in memory, as its state says. */
+  notSaved: { runId: string; step: number; error: WireError };
+  /** The run goes on from an earlier step: what came after it is measured again. */
+  wentBack: { runId: string; step: number };
+  /** `isRecovering`: a new device is being taken, and the model goes back to it. */
+  deviceLost: { reason: string; isRecovering: boolean };
+  deviceBack: { adapterStep: number | null };
 }

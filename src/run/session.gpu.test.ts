@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { memorySource } from '#base/bytes.ts';
 import { nodeGpu } from '#engine/gpu/node-gpu.ts';
 import { readPeftAdapter } from '#export/peft-adapter.ts';
-import type { HeldOutRow, NamedFile, PackedRows, RunState, TrainerEvents } from '#protocol/trainer.ts';
+import type { HeldOutRow, NamedFile, PackedRows, RunState, StartParams, TrainerEvents } from '#protocol/trainer.ts';
 import { DEFAULTS, type Recipe } from '#recipe/recipe.ts';
 import { Session } from '#run/session.ts';
 
@@ -34,6 +34,14 @@ function rows(count = 6): PackedRows {
 
 const heldOut: HeldOutRow[] = [{ row: 3, promptText: 'x', prompt: Uint32Array.from([10, 11]), expected: 'no such answer' }];
 
+const params = (said: Partial<Recipe> = {}): StartParams => ({
+  recipe: recipe(said),
+  rows: rows(),
+  validation: null,
+  heldOut,
+  dataName: 'rows',
+});
+
 type Heard = { [E in keyof TrainerEvents]?: TrainerEvents[E][] };
 
 describe('Session', () => {
@@ -63,7 +71,7 @@ describe('Session', () => {
     const plan = await session.plan({ recipe: recipe(), rowLengths: new Uint32Array(6).fill(9) });
     expect(plan.steps).toBe(30);
     const done = until('done');
-    const started = await session.start({ recipe: recipe(), rows: rows(), heldOut });
+    const started = await session.start(params());
     expect(started.plan.totalBytes).toBeGreaterThan(plan.totalBytes);
     await done;
     const steps = heard.metrics!.flatMap((m) => m.steps);
@@ -99,19 +107,19 @@ describe('Session', () => {
   it('pauses, resumes and stops, and keeps the adapter of a stopped run', async () => {
     await session.openModel({ name: 'tiny', files: files() });
     const paused = until('paused');
-    await session.start({ recipe: recipe({ max_steps: 5000 }), rows: rows(), heldOut: [] });
+    await session.start({ ...params({ max_steps: 5000 }), heldOut: [] });
     session.pause();
     await paused;
     const at = (heard.state!.at(-1) as { step: number }).step;
     await expect(session.openModel({ name: 'other', files: files() })).rejects.toMatchObject({ code: 'run/busy' });
-    await expect(session.start({ recipe: recipe(), rows: rows(), heldOut: [] })).rejects.toMatchObject({ code: 'run/busy' });
+    await expect(session.start({ ...params(), heldOut: [] })).rejects.toMatchObject({ code: 'run/busy' });
     const training = until('training');
     session.resume();
     await training;
     const done = until('done');
     session.stop();
     await done;
-    expect(heard.state!.at(-1)).toMatchObject({ kind: 'done', wasStopped: true, steps: 5000 });
+    expect(heard.state!.at(-1)).toMatchObject({ kind: 'done', endedBy: 'stopped', steps: 5000 });
     expect((heard.state!.at(-1) as { step: number }).step).toBeGreaterThanOrEqual(at);
     expect((await session.exportAdapter()).files).toHaveLength(2);
   }, 120_000);
@@ -129,9 +137,7 @@ describe('Session', () => {
       /target_modules is c_attn/,
     );
     await expect(session.exportAdapter()).rejects.toMatchObject({ code: 'run/no-adapter' });
-    await expect(
-      session.start({ recipe: recipe(), rows: { ...rows(), lossMask: new Uint8Array(54) }, heldOut: [] }),
-    ).resolves.toBeDefined();
+    await expect(session.start({ ...params(), rows: { ...rows(), lossMask: new Uint8Array(54) }, heldOut: [] })).resolves.toBeDefined();
   }, 120_000);
 
   it('says that there is no WebGPU', async () => {

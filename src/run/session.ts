@@ -1,169 +1,212 @@
 /** What the trainer worker does for the page: one device, one open model, one run, and answers by base and tuned. No postMessage here. */
 import { blobSource } from '#base/bytes.ts';
-import { AppError, invariant, toWire } from '#base/errors.ts';
-import type { Sequence } from '#data/batch.ts';
-import { type Gpu, openGpu } from '#engine/gpu/device.ts';
-import { addBytes, totalBytes } from '#engine/gpu/ledger.ts';
-import { SubmitQueue } from '#engine/gpu/submit-queue.ts';
-import { type Model, ResidentModel, describeModel } from '#engine/models/model.ts';
+import { AppError, toWire } from '#base/errors.ts';
 import type {
-  AnswerReport,
+  DamagedFile,
   DeviceSummary,
+  EvaluationMetrics,
   GenerateParams,
   Generated,
   HeldOutRow,
+  KeptModel,
   MemoryReport,
   ModelSummary,
   NamedBytes,
   NamedFile,
-  PackedRows,
   PlanSummary,
   RunState,
+  RunSummary,
+  StartParams,
+  StepMetrics,
+  StoragePart,
+  StorageReport,
   TrainerEvents,
 } from '#protocol/trainer.ts';
 import type { Recipe } from '#recipe/recipe.ts';
+import { ActiveRun, type RunEvents, type RunParts } from '#run/active-run.ts';
 import { adapterFiles } from '#run/adapter-files.ts';
-import { Answering, type Answered, type AnsweringPlan, planAnswering } from '#run/answering.ts';
+import { type AnsweringPlan, planAnswering } from '#run/answering.ts';
+import type { Archive, ArchivedRun } from '#run/archive.ts';
 import { Chat } from '#run/chat.ts';
-import { LoraRun, type RunPlan, planRun } from '#run/lora-run.ts';
-import { MetricBatcher, RateMeter } from '#run/metrics.ts';
-import { openModelFiles } from '#run/open-files.ts';
-import type { Tokenizer } from '#tokenizer/tokenizer.ts';
+import { DeviceHost } from '#run/device-host.ts';
+import { planRun } from '#run/lora-run.ts';
+import { RateMeter } from '#run/metrics.ts';
+import { findRemedies } from '#run/remedies.ts';
+import { reportOf, summaryOf, summaryOfPlan, unpackRows } from '#run/summaries.ts';
 
 export type Emit = <E extends keyof TrainerEvents>(event: E, data: TrainerEvents[E]) => void;
 
-interface OpenModel {
-  name: string;
-  resident: ResidentModel;
-  model: Model;
-  tokenizer: Tokenizer;
-}
-
-interface ActiveRun {
-  id: string;
-  run: LoraRun;
-  answering: Answering | null;
-  abort: AbortController;
-  isBusy: boolean;
-}
-
-/** Held-out rows are answered before, at the end, and this many times between. */
-const ANSWERS_BETWEEN = 3;
-
 export class Session {
-  readonly #entry: GPU | undefined;
   readonly #emit: Emit;
-  #gpu: Promise<Gpu> | null = null;
-  #queue: SubmitQueue | null = null;
-  #open: OpenModel | null = null;
-  #active: ActiveRun | null = null;
+  readonly #host: DeviceHost;
+  readonly #archive: Archive | null;
+  #active: { run: ActiveRun; kept: ArchivedRun | null } | null = null;
   #chat: Chat | null = null;
   #opening: AbortController | null = null;
+  #reopening: Promise<unknown> = Promise.resolve();
   #plannedBytes: MemoryReport['plan'] = {};
   #nextRun = 1;
 
-  constructor(entry: GPU | undefined, emit: Emit) {
-    this.#entry = entry;
+  /** `archive`: where runs and models are kept; null: nothing outlives the session. */
+  constructor(entry: GPU | undefined, emit: Emit, archive: Archive | null = null) {
     this.#emit = emit;
+    this.#host = new DeviceHost(entry, (reason) => this.#onLost(reason));
+    this.#archive = archive;
   }
 
   async openDevice(): Promise<DeviceSummary> {
-    const { adapter, limits } = await this.#device();
+    const { adapter, limits } = await this.#host.device();
     return { ...adapter, maxBindingBytes: limits.maxBindingBytes, maxBufferBytes: limits.maxBufferBytes };
   }
 
   /** The model that was open stays when the new one cannot be read; it goes once the new one's files have been checked. */
   async openModel(params: { name: string; files: NamedFile[] }): Promise<ModelSummary> {
     this.#refuseWhileBusy('another model is opened');
-    const gpu = await this.#device();
     const files = new Map(params.files.map(({ path, file }) => [path, blobSource(path, file)]));
-    const { checkpoint, tokenizer } = await openModelFiles(files);
-    const model = describeModel(checkpoint, gpu.limits);
-    this.#closeModel();
-    const opening = new AbortController();
-    this.#opening = opening;
-    try {
-      const meter = new RateMeter();
-      const onProgress = ({ doneBytes, totalBytes: total }: { doneBytes: number; totalBytes: number }) =>
-        this.#emit('progress', { what: params.name, unit: 'bytes', ...meter.at(doneBytes, total) });
-      const resident = await ResidentModel.upload(gpu, checkpoint, model, onProgress, opening.signal);
-      this.#open = { name: params.name, resident, model, tokenizer };
-      this.#emit('state', { kind: 'idle' });
-      return summaryOf(params.name, model);
-    } finally {
-      this.#opening = null;
-    }
+    return this.#longJob(params.name, async (onProgress, signal) => {
+      const beforeReplacing = () => {
+        this.#closeRun();
+        this.#forgetChat();
+      };
+      const open = await this.#host.openModel(params.name, files, {
+        beforeReplacing,
+        onProgress: ({ doneBytes, totalBytes: total }) => onProgress(doneBytes, total),
+        signal,
+      });
+      this.#state({ kind: 'idle' });
+      return summaryOf(open);
+    });
   }
 
   cancelOpening(): void {
     this.#opening?.abort();
   }
 
-  async plan({
-    recipe,
-    rowLengths,
-    heldOut = [],
-  }: {
+  async plan(params: {
     recipe: Recipe;
     rowLengths: Uint32Array;
+    validationLengths?: Uint32Array;
     heldOut?: HeldOutRow[];
   }): Promise<PlanSummary> {
-    const gpu = await this.#device();
-    const { model, tokenizer } = this.#requireModel();
-    const runPlan = planRun(model, recipe, rowLengths, gpu);
+    const gpu = await this.#host.device();
+    const { model, tokenizer } = this.#host.model();
+    const runPlan = planRun(model, params.recipe, params.rowLengths, gpu, { validationLengths: params.validationLengths });
+    const { heldOut = [] } = params;
     return summaryOfPlan(runPlan, heldOut.length > 0 ? planAnswering(gpu, model, runPlan.layout, heldOut, tokenizer) : null);
   }
 
   /** Plans and allocates; then the run goes on by itself and speaks through events. */
-  async start(params: { recipe: Recipe; rows: PackedRows; heldOut: HeldOutRow[] }): Promise<{ runId: string; plan: PlanSummary }> {
+  async start(params: StartParams): Promise<{ runId: string; plan: PlanSummary }> {
     this.#refuseWhileBusy('a run is started');
-    const { model, tokenizer } = this.#requireModel();
-    const gpu = await this.#device();
+    const open = this.#host.model();
+    const { recipe, validation, heldOut } = params;
+    const parts: RunParts = {
+      id: `run-${this.#nextRun++}`,
+      recipe,
+      sequences: unpackRows(params.rows),
+      validation: validation && { sequences: unpackRows(validation), rowCount: validation.rowCount },
+      heldOut,
+    };
     this.#closeRun();
-    const sequences = unpackRows(params.rows);
-    const runPlan = planRun(
-      model,
-      params.recipe,
-      sequences.map(({ tokens }) => tokens.length),
-      gpu,
-    );
-    const answeringPlan = params.heldOut.length > 0 ? planAnswering(gpu, model, runPlan.layout, params.heldOut, tokenizer) : null;
-    this.#state({ kind: 'preparing', what: 'memory and kernels' });
-    let run: LoraRun;
-    try {
-      run = await LoraRun.create(gpu, this.#submits(), runPlan, sequences);
-    } catch (error) {
-      this.#state({ kind: 'failed', step: 0, error: toWire(error) });
-      throw error;
+    const plan = await this.#begin(parts, null, async (run) => {
+      if (!this.#archive || recipe.save_strategy === 'no') return null;
+      try {
+        const steps = run.plan.steps.totalSteps;
+        return await this.#archive.create({ ...params, modelName: open.name, modelKey: open.key, steps });
+      } catch (error) {
+        this.#emit('notSaved', { runId: parts.id, step: 0, error: toWire(error) });
+        return null;
+      }
+    });
+    return { runId: this.#runId(), plan };
+  }
+
+  async resumeRun({ runId, maxSteps }: { runId: string; maxSteps?: number }): Promise<{
+    runId: string;
+    plan: PlanSummary;
+    fromStep: number;
+    recipe: Recipe;
+    heldOut: HeldOutRow[];
+    damaged: DamagedFile[];
+  }> {
+    this.#refuseWhileBusy('another run goes on');
+    const open = this.#host.model();
+    const { summary, rows, kept, latest, damaged } = await this.#requireArchive().open(runId);
+    if (summary.modelKey !== open.key) {
+      const message = `the run ${summary.name} was made on ${summary.modelName}; ${open.name} is open, with other files`;
+      throw new AppError('run/other-model', message, { found: open.name, expected: summary.modelName });
     }
-    const active: ActiveRun = { id: `run-${this.#nextRun++}`, run, answering: null, abort: new AbortController(), isBusy: true };
-    this.#active = active;
-    const plan = summaryOfPlan(runPlan, answeringPlan);
-    this.#plannedBytes = plan.bytes;
-    void this.#run(active, answeringPlan).then(
-      () => (active.isBusy = false),
-      (error: unknown) => {
-        active.isBusy = false;
-        this.#state({ kind: 'failed', step: run.step, error: toWire(error) });
-      },
-    );
-    return { runId: active.id, plan };
+    const recipe = maxSteps === undefined ? summary.recipe : { ...summary.recipe, max_steps: maxSteps };
+    const parts: RunParts = {
+      id: runId,
+      recipe,
+      sequences: unpackRows(rows.train),
+      validation: rows.validation && { sequences: unpackRows(rows.validation), rowCount: rows.validation.rowCount },
+      heldOut: rows.heldOut,
+    };
+    this.#closeRun();
+    const plan = await this.#begin(parts, latest.files, async (run) => {
+      await kept.goOn(recipe, run.plan.steps.totalSteps, run.step);
+      return kept;
+    });
+    return { runId, plan, fromStep: latest.step ?? 0, recipe, heldOut: rows.heldOut, damaged };
+  }
+
+  async runs(): Promise<{ runs: RunSummary[]; damaged: DamagedFile[] }> {
+    return this.#archive ? this.#archive.list() : { runs: [], damaged: [] };
+  }
+
+  async history({ runId }: { runId: string }): Promise<{ steps: StepMetrics[]; evaluations: EvaluationMetrics[] }> {
+    return this.#requireArchive().history(runId);
+  }
+
+  async removeRun({ runId }: { runId: string }): Promise<void> {
+    if (this.#active?.kept?.id === runId) {
+      if (this.#active.run.isBusy) throw new AppError('run/busy', 'the run goes on; stop it before it is deleted');
+      this.#active.kept = null;
+    }
+    await this.#requireArchive().remove(runId);
+  }
+
+  async storage(): Promise<StorageReport> {
+    return this.#requireArchive().report();
+  }
+
+  async emptyStorage({ part, name }: { part: StoragePart; name?: string }): Promise<void> {
+    this.#refuseWhileBusy('what is kept is deleted');
+    await this.#requireArchive().empty(part, name);
+    const { kept } = this.#active ?? {};
+    if (kept && part === 'runs' && this.#active && (name === undefined || name === kept.id)) this.#active.kept = null;
+  }
+
+  async keepModel(): Promise<KeptModel> {
+    const open = this.#host.model();
+    const archive = this.#requireArchive();
+    return this.#longJob(open.name, (onProgress, signal) => archive.keepModel(open, onProgress, signal));
+  }
+
+  async keptModels(): Promise<{ models: KeptModel[]; damaged: DamagedFile[] }> {
+    return this.#archive ? this.#archive.models() : { models: [], damaged: [] };
+  }
+
+  async keptModelFiles({ key }: { key: string }): Promise<{ name: string; files: NamedFile[] }> {
+    return this.#requireArchive().modelFiles(key);
   }
 
   pause(): void {
-    this.#active?.run.control.pause();
+    this.#active?.run.pause();
   }
 
   resume(): void {
-    this.#active?.run.control.resume();
+    this.#active?.run.resume();
   }
 
   stop(): void {
-    this.#active?.run.control.stop();
+    this.#active?.run.stop();
   }
 
   async memory(): Promise<MemoryReport> {
-    const { ledger } = await this.#device();
+    const { ledger } = await this.#host.device();
     return {
       live: { ...ledger.live },
       plan: this.#plannedBytes,
@@ -174,14 +217,11 @@ export class Session {
   }
 
   async generate(params: GenerateParams): Promise<Generated> {
-    const { model, tokenizer } = this.#requireModel();
-    const gpu = await this.#device();
-    this.#chat ??= new Chat(gpu, this.#submits(), model, tokenizer);
-    const active = this.#active;
-    if (params.side === 'tuned' && !active) {
-      throw new AppError('run/no-adapter', 'no adapter has been trained on this model yet');
-    }
-    const training = params.side === 'tuned' && active ? active.run.training : null;
+    await this.#reopening;
+    const { model, tokenizer } = this.#host.model();
+    const gpu = await this.#host.device();
+    this.#chat ??= new Chat(gpu, this.#host.submits(), model, tokenizer);
+    const training = params.side === 'tuned' ? this.#requireRun().live.training : null;
     return this.#chat.generate(params, training, (text) => this.#emit('token', { id: params.id, text }));
   }
 
@@ -190,177 +230,155 @@ export class Session {
   }
 
   async exportAdapter(): Promise<{ files: NamedBytes[]; step: number }> {
-    const { name } = this.#requireModel();
-    const active = this.#active;
-    if (!active) throw new AppError('run/no-adapter', 'no adapter has been trained on this model yet');
-    const files = adapterFiles(active.run.plan.layout, await active.run.training.readAdapter(), name);
+    await this.#reopening;
+    const { name } = this.#host.model();
+    const run = this.#requireRun();
+    const files = adapterFiles(run.plan.layout, await run.live.training.readAdapter(), name);
     const bytes = Object.entries(files).map(([path, content]: [string, string | Uint8Array]): NamedBytes => ({
       path,
       bytes: typeof content === 'string' ? new TextEncoder().encode(content) : content,
     }));
-    return { files: bytes, step: active.run.step };
+    return { files: bytes, step: run.adapterStep };
   }
 
-  async #run(active: ActiveRun, answeringPlan: AnsweringPlan | null): Promise<void> {
-    const { run, abort } = active;
-    const { totalSteps } = run.plan.steps;
-    const meter = new RateMeter();
-    const batcher = new MetricBatcher((steps) => this.#emit('metrics', { runId: active.id, steps }));
-    let secondsLeft: number | null = null;
-    const training = (step: number): RunState => ({ kind: 'training', step, steps: totalSteps, secondsLeft });
-    const answerAt = new Set(Array.from({ length: ANSWERS_BETWEEN }, (_, i) => Math.round((totalSteps * (i + 1)) / (ANSWERS_BETWEEN + 1))));
-    if (answeringPlan) {
-      const total = answeringPlan.rows.length;
-      const onProgress = (done: number) => this.#state({ kind: 'answering', step: 0, steps: totalSteps, done, total });
-      onProgress(0);
-      active.answering = await Answering.create(
-        await this.#device(),
-        this.#submits(),
-        answeringPlan,
-        this.#requireModel().tokenizer,
-        onProgress,
-        abort.signal,
-      );
-      this.#emit('answers', reportOf(0, active.answering.atStart()));
+  /** Gives the device back and ends what goes on: for tests and for a worker that is closed. */
+  async close(): Promise<void> {
+    this.#active?.run.stop();
+    await this.#host.destroy();
+  }
+
+  /** Allocates a run and lets it go; `keep` says where it is kept, once it is known that it fits. */
+  async #begin(
+    parts: RunParts,
+    files: Record<string, Uint8Array> | null,
+    keep: (run: ActiveRun) => Promise<ArchivedRun | null>,
+  ): Promise<PlanSummary> {
+    this.#state({ kind: 'preparing', what: 'memory and kernels' });
+    const run = new ActiveRun(this.#host, parts, this.#eventsOf(parts));
+    let answering: AnsweringPlan | null;
+    try {
+      answering = await run.prepare(files);
+    } catch (error) {
+      run.destroy();
+      this.#state({ kind: 'failed', step: 0, error: toWire(error), remedies: await this.#remedies(error, parts) });
+      throw error;
     }
-    const answer = async (step: number) => {
-      const { answering } = active;
-      if (!answering) return;
-      const total = answering.plan.rows.length;
-      const onProgress = (done: number) => this.#state({ kind: 'answering', step, steps: totalSteps, done, total });
-      onProgress(0);
-      this.#emit('answers', reportOf(step, await answering.answer(run.training, onProgress, abort.signal)));
-    };
-    this.#state(training(0));
-    const steps = await run.train({
-      onStep: (report) => {
-        batcher.add(report);
-        secondsLeft = meter.at(report.step, totalSteps).secondsLeft;
-        if (batcher.isDue()) {
-          batcher.flush();
-          this.#state(training(report.step));
-          void this.#reportMemory();
-        }
-      },
-      onBoundary: async (step) => {
-        if (step > 0 && step < totalSteps && answerAt.has(step)) await answer(step);
-      },
-      onPause: (step, why) => {
-        batcher.flush();
-        this.#state({ kind: 'paused', step, steps: totalSteps, why });
-      },
-      onResume: (step) => {
-        meter.restart();
-        this.#state(training(step));
-      },
+    const kept = await keep(run).catch((error: unknown) => {
+      run.destroy();
+      this.#state({ kind: 'failed', step: 0, error: toWire(error), remedies: [] });
+      throw error;
     });
-    batcher.flush();
-    if (steps > 0) await answer(steps);
-    await this.#reportMemory();
-    this.#state({ kind: 'done', step: steps, steps: totalSteps, wasStopped: steps < totalSteps });
+    if (kept) run.keepIn(kept.checkpoints);
+    this.#active = { run, kept };
+    const plan = summaryOfPlan(run.plan, answering);
+    this.#plannedBytes = plan.bytes;
+    void run.train(answering);
+    return plan;
   }
 
-  async #reportMemory(): Promise<void> {
-    this.#emit('memory', await this.memory());
+  async #remedies(error: unknown, { recipe, sequences }: RunParts): Promise<RunStateOf<'failed'>['remedies']> {
+    if (!(error instanceof AppError) || (error.code !== 'gpu/out-of-memory' && error.code !== 'gpu/limit')) return [];
+    const lengths = sequences.map(({ tokens }) => tokens.length);
+    return findRemedies(this.#host.model().model, recipe, lengths, await this.#host.device());
+  }
+
+  #eventsOf({ id }: RunParts): RunEvents {
+    const runId = () => this.#active?.kept?.id ?? id;
+    const keep = (write: (kept: ArchivedRun) => void) => {
+      if (this.#active?.kept) write(this.#active.kept);
+    };
+    return {
+      state: (state) => {
+        keep((kept) => kept.setState(state));
+        this.#state(state);
+      },
+      metrics: (steps) => {
+        keep((kept) => kept.append({ steps }));
+        this.#emit('metrics', { runId: runId(), steps });
+      },
+      evaluation: (evaluation) => {
+        keep((kept) => kept.append({ evaluation }));
+        this.#emit('evaluation', { runId: runId(), evaluation });
+      },
+      answers: (step, answers) => this.#emit('answers', reportOf(step, answers)),
+      saved: ({ step, sizeBytes, ms }) => this.#emit('saved', { runId: runId(), step, sizeBytes, ms }),
+      notSaved: (step, error) => this.#emit('notSaved', { runId: runId(), step, error }),
+      wentBack: (step) => {
+        keep((kept) => kept.append({ wentBack: step }));
+        this.#emit('wentBack', { runId: runId(), step });
+      },
+      memory: () => void this.memory().then((report) => this.#emit('memory', report)),
+    };
+  }
+
+  /** Work with progress and a way to cancel it, one at a time. */
+  async #longJob<T>(
+    what: string,
+    work: (onProgress: (done: number, total: number) => void, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (this.#opening) throw new AppError('run/busy', 'files are being read; wait or cancel first');
+    const abort = new AbortController();
+    this.#opening = abort;
+    const meter = new RateMeter();
+    try {
+      const onProgress = (done: number, total: number) => this.#emit('progress', { what, unit: 'bytes', ...meter.at(done, total) });
+      return await work(onProgress, abort.signal);
+    } finally {
+      this.#opening = null;
+    }
   }
 
   #state(state: RunState): void {
     this.#emit('state', state);
   }
 
-  #device(): Promise<Gpu> {
-    if (!this.#entry) {
-      throw new AppError('gpu/no-webgpu', 'this browser offers no WebGPU to the page');
-    }
-    this.#gpu ??= openGpu(this.#entry, { powerPreference: 'high-performance' }).then((gpu) => {
-      this.#queue = new SubmitQueue(gpu);
-      void gpu.lost.then((reason) => this.#onLost(reason));
-      return gpu;
-    });
-    return this.#gpu;
-  }
-
-  #submits(): SubmitQueue {
-    invariant(this.#queue, 'the device is not open');
-    return this.#queue;
-  }
-
+  /** A run that trains recovers by itself; else model and adapter go back to a new device here. */
   #onLost(reason: string): void {
-    this.#active?.run.control.stop();
-    this.#active?.abort.abort();
-    this.#active = null;
-    this.#open = null;
     this.#chat = null;
-    this.#gpu = null;
-    this.#queue = null;
-    this.#emit('deviceLost', { reason });
+    const isRecovering = this.#host.hasModel;
+    this.#emit('deviceLost', { reason, isRecovering });
+    if (!isRecovering || this.#active?.run.isBusy) return;
+    this.#reopening = this.#restore().catch((error: unknown) => {
+      this.#active = null;
+      this.#host.closeModel();
+      this.#emit('deviceLost', { reason: toWire(error).message, isRecovering: false });
+    });
   }
 
-  #requireModel(): OpenModel {
-    if (!this.#open) throw new AppError('run/no-model', 'no model is open');
-    return this.#open;
+  async #restore(): Promise<void> {
+    await this.#host.reopen();
+    await this.#active?.run.restore();
+    this.#emit('deviceBack', { adapterStep: this.#active?.run.adapterStep ?? null });
+  }
+
+  #requireRun(): ActiveRun {
+    if (!this.#active) throw new AppError('run/no-adapter', 'no adapter has been trained on this model yet');
+    return this.#active.run;
+  }
+
+  #requireArchive(): Archive {
+    if (!this.#archive) throw new AppError('storage/failed', 'this browser gives the page no storage: nothing is kept here');
+    return this.#archive;
+  }
+
+  #runId(): string {
+    return this.#active?.kept?.id ?? this.#active?.run.parts.id ?? '';
   }
 
   #refuseWhileBusy(what: string): void {
-    if (this.#active?.isBusy) throw new AppError('run/busy', `a run is going on; stop it before ${what}`);
-    if (this.#opening) throw new AppError('run/busy', `a model is being opened; wait or cancel before ${what}`);
+    if (this.#active?.run.isBusy) throw new AppError('run/busy', `a run is going on; stop it before ${what}`);
+    if (this.#opening) throw new AppError('run/busy', `files are being read; wait or cancel before ${what}`);
   }
 
   #closeRun(): void {
-    this.#active?.answering?.destroy();
     this.#active?.run.destroy();
     this.#active = null;
   }
 
-  #closeModel(): void {
-    this.#closeRun();
+  #forgetChat(): void {
     this.#chat?.destroy();
     this.#chat = null;
-    this.#open?.resident.destroy();
-    this.#open = null;
   }
 }
 
-function summaryOf(name: string, model: Model): ModelSummary {
-  const weightTypes: Record<string, number> = {};
-  for (const { type } of model.matrices.values()) weightTypes[type] = (weightTypes[type] ?? 0) + 1;
-  const { config } = model;
-  return {
-    name,
-    architecture: config.type,
-    parameterCount: model.parameterCount,
-    layers: config.layers,
-    hiddenSize: config.hiddenSize,
-    vocabSize: config.vocabSize,
-    maxPositions: config.maxPositions,
-    weightTypes,
-    weightBytes: model.weightBytes,
-    linearNames: [...model.architecture.linearNames],
-  };
-}
-
-function summaryOfPlan(plan: RunPlan, answering: AnsweringPlan | null): PlanSummary {
-  const { training } = plan;
-  // The base's generator is gone before the tuned one is made; both are of a size but for the adapter.
-  const bytes = answering ? addBytes(training.bytes, answering.tuned.bytes) : training.bytes;
-  return {
-    bytes,
-    totalBytes: totalBytes(bytes),
-    steps: plan.steps.totalSteps,
-    capacities: [...training.options.capacities],
-    trainableParameters: plan.layout.parameterCount,
-    dispatches: (training.train.at(-1)?.dispatches ?? 0) + training.update.dispatches.length,
-  };
-}
-
-function reportOf(step: number, answers: Answered[]): AnswerReport {
-  const count = (isExact: (answer: Answered) => boolean) => answers.filter(isExact).length;
-  return { step, total: answers.length, baseExact: count((a) => a.isBaseExact), tunedExact: count((a) => a.isTunedExact), answers };
-}
-
-function unpackRows({ tokens, lossMask, offsets }: PackedRows): Sequence[] {
-  return Array.from({ length: offsets.length - 1 }, (_, i) => {
-    const [start, end] = [offsets[i], offsets[i + 1]];
-    return { tokens: tokens.subarray(start, end), lossMask: lossMask.subarray(start, end) };
-  });
-}
+type RunStateOf<Kind extends RunState['kind']> = Extract<RunState, { kind: Kind }>;

@@ -115,7 +115,7 @@ describe('drops', () => {
 
   it('of a model that would cost a trained adapter wait for an answer', async () => {
     await begun();
-    trainer.emit('state', { kind: 'done', step: 5, steps: 7, wasStopped: true });
+    trainer.emit('state', { kind: 'done', step: 5, steps: 7, endedBy: 'stopped', adapterStep: 5 });
     await until(() => studio.run.getState().state.kind === 'done');
     await studio.drop(tinyLlama());
     const { notice } = studio.project.getState();
@@ -214,7 +214,7 @@ describe('a run', () => {
     };
     trainer.emit('metrics', { runId: 'run-1', steps: [step, { ...step, step: 2, lossNats: 1 }] });
     trainer.emit('answers', report(7, 3));
-    const state: RunState = { kind: 'done', step: 7, steps: 7, wasStopped: false };
+    const state: RunState = { kind: 'done', step: 7, steps: 7, endedBy: 'steps', adapterStep: 7 };
     trainer.emit('state', state);
     await until(() => studio.run.getState().state.kind === 'done');
     expect(studio.run.getState()).toMatchObject({ latest: { lossNats: 1 }, firstAnswers: { step: 0 }, lastAnswers: { tunedExact: 3 } });
@@ -230,7 +230,9 @@ describe('a run', () => {
   it('goes with the device, and says why', async () => {
     await begun();
     trainer.emit('state', { kind: 'training', step: 2, steps: 7, secondsLeft: 1 });
-    trainer.emit('deviceLost', { reason: 'unknown' });
+    trainer.emit('deviceLost', { reason: 'driver', isRecovering: true });
+    expect(studio.model.getState().opened).not.toBeNull();
+    trainer.emit('deviceLost', { reason: 'unknown', isRecovering: false });
     await until(() => studio.device.getState().device.kind === 'missing');
     expect(studio.model.getState().opened).toBeNull();
     expect(studio.run.getState().state.kind).toBe('idle');

@@ -90,7 +90,8 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
   }));
 
   followChanges({ device, model, dataset, drafts, run, chat, project, clients, compose, mappingNow, recipeOfNow });
-  clients.trainer.on('deviceLost', () => {
+  clients.trainer.on('deviceLost', ({ isRecovering }) => {
+    if (isRecovering) return;
     model.getState().forget();
     run.getState().forget();
     exports.getState().forget();
@@ -176,7 +177,7 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
       const { recipe } = project.getState().recipe;
       if (recipe === null || prepared === null) return;
       exports.getState().forget();
-      await run.getState().start(recipe, prepared.heldOut);
+      await run.getState().start(recipe, prepared.heldOut, dataset.getState().opened?.name ?? '');
     },
   };
 }

@@ -46,6 +46,8 @@ export interface OwnedBuffer {
   destroy(): void;
 }
 
+/** How long after a failed command the news of a lost device may come. */
+const LOSS_MS = 250;
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|software|basic render|warp/i;
 
 export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
@@ -68,6 +70,7 @@ export class Gpu {
   readonly counts: ObjectCounts = { buffers: 0, bindGroups: 0, pipelines: 0, querySets: 0 };
   /** Resolves when the device is lost, with the reason in words. */
   readonly lost: Promise<string>;
+  #lostBecause: string | null = null;
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   #uncaptured: string | null = null;
@@ -76,10 +79,22 @@ export class Gpu {
     this.device = device;
     this.adapter = adapter;
     this.limits = limits;
-    this.lost = device.lost.then((info) => info.message || info.reason || 'unknown reason');
+    this.lost = device.lost.then((info) => (this.#lostBecause = info.message || info.reason || 'unknown reason'));
     device.addEventListener('uncapturederror', (event) => {
       this.#uncaptured ??= event.error.message;
     });
+  }
+
+  /**
+   * The error behind one that a command met: `gpu/device-lost` where the device is gone (or goes within a moment: the command may hear of
+   * it first), else the error itself.
+   */
+  async causeOf(error: unknown): Promise<unknown> {
+    if (this.#lostBecause === null && !(error instanceof AppError)) {
+      await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, LOSS_MS))]);
+    }
+    if (this.#lostBecause === null) return error;
+    return new AppError('gpu/device-lost', `the graphics device was lost: ${this.#lostBecause}`, { found: this.#lostBecause }, error);
   }
 
   /** @throws AppError `gpu/validation` when the device reported an error outside of a scope since the last call. */

@@ -81,6 +81,8 @@ export class SubmitQueue {
       const submittedAt = performance.now();
       this.#gpu.device.queue.submit([encoder.finish()]);
       const done: Promise<void> = this.#gpu.device.queue.onSubmittedWorkDone().then(() => this.#measure(work, submittedAt, done));
+      // Of a device that is lost: the next submit meets the same error and throws it.
+      done.catch(() => undefined);
       this.#inFlight.push(done);
     } finally {
       release();

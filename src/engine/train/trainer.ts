@@ -23,7 +23,8 @@ export interface StepReport {
   stepMs: number;
 }
 
-export type PauseReason = 'user' | 'not-finite';
+/** `not-saved`: a checkpoint could not be written, and going on would put more work at risk. */
+export type PauseReason = 'user' | 'not-finite' | 'not-saved';
 
 /** The user's hand on a run: takes effect between two steps. */
 export class TrainerControl {
@@ -62,38 +63,49 @@ export class TrainerControl {
 export interface TrainerRun {
   training: Training;
   sequences: readonly Sequence[];
+  /** Where the data stands after `startStep` steps. */
   order: RowOrder;
+  /** Steps that were done before, by this run or by the one it goes on from. */
+  startStep: number;
   rowsPerStep: number;
   totalSteps: number;
   schedule: Schedule;
   seed: number;
   control: TrainerControl;
   onStep(report: StepReport): void;
-  /** Awaited before the first step and after every step whose number it wants; the device is idle for training then. */
-  onBoundary?(step: number): Promise<void>;
-  onPause?(step: number, why: PauseReason): void;
+  /**
+   * Awaited before the first step and after each: nothing trains meanwhile. `settle` waits until all that was submitted is reported by
+   * `onStep`, which costs the device a rest.
+   */
+  onBoundary?(step: number, settle: () => Promise<void>): Promise<void>;
+  /** Awaited when a pause begins; every step is reported by then. */
+  onPause?(step: number, why: PauseReason): Promise<void> | void;
   onResume?(step: number): void;
 }
 
-/** Runs the steps; returns how many were done. @throws whatever the device throws. */
+/** Runs the steps; returns how many were done, those before `startStep` included. @throws whatever the device throws. */
 export async function runTrainer(run: TrainerRun): Promise<number> {
-  const { training, control } = run;
+  const { training, control, order } = run;
   const pending = new Set<Promise<void>>();
-  let failure: unknown = null;
-  let epochRows = 0;
-  let step = 0;
+  let failure: { error: unknown } | null = null;
+  let epochRows = order.state.epoch * order.rowCount + order.state.index;
+  let step = run.startStep;
   let startedAt = performance.now();
-  await run.onBoundary?.(0);
+  const settle = async () => {
+    await Promise.all(pending);
+    if (failure) throw failure.error;
+  };
+  await run.onBoundary?.(step, settle);
   while (step < run.totalSteps && !control.isStopped) {
     if (control.pausedBecause) {
-      await Promise.all(pending);
-      run.onPause?.(step, control.pausedBecause);
+      await settle();
+      await run.onPause?.(step, control.pausedBecause);
       await control.whilePaused();
       if (control.isStopped) break;
       run.onResume?.(step);
       startedAt = performance.now();
     }
-    const rows = run.order.next(run.rowsPerStep);
+    const rows = order.next(run.rowsPerStep);
     const sequences = rows.map((row) => {
       const sequence = run.sequences[row];
       invariant(sequence, `row ${row} of ${run.sequences.length}`);
@@ -107,7 +119,7 @@ export async function runTrainer(run: TrainerRun): Promise<number> {
     step++;
     epochRows += rows.length;
     const done = step;
-    const epoch = epochRows / run.order.rowCount;
+    const epoch = epochRows / order.rowCount;
     const reported = result
       .then(({ isFinite, ...found }) => {
         const now = performance.now();
@@ -117,16 +129,13 @@ export async function runTrainer(run: TrainerRun): Promise<number> {
         if (!isFinite) control.pause('not-finite');
       })
       .catch((error: unknown) => {
-        failure ??= error;
+        failure ??= { error };
         control.stop();
       })
       .finally(() => pending.delete(reported));
     pending.add(reported);
-    if (run.onBoundary) {
-      await run.onBoundary(step);
-    }
+    await run.onBoundary?.(step, settle);
   }
-  await Promise.all(pending);
-  if (failure) throw failure;
+  await settle();
   return step;
 }

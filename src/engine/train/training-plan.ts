@@ -25,6 +25,8 @@ export interface AdamWOptions {
 export interface TrainingOptions {
   /** Tokens of a micro-batch, ascending: a step takes the smallest that holds its rows. */
   capacities: readonly number[];
+  /** Of a micro-batch that is only evaluated; those of training when left out. */
+  evaluateCapacities?: readonly number[];
   /** Decoder blocks whose activations are computed again in the backward pass instead of being kept. */
   recompute: 'none' | 'every-block';
   optimizer: AdamWOptions;
@@ -63,7 +65,8 @@ export interface TrainingPlan {
 
 /** @throws AppError `gpu/limit` naming the tensor that no binding of the device holds. */
 export function planTraining(model: Model, layout: LoraLayout, options: TrainingOptions, limits: GpuLimits): TrainingPlan {
-  const largest = Math.max(...options.capacities);
+  const evaluateCapacities = options.evaluateCapacities ?? options.capacities;
+  const largest = Math.max(...options.capacities, ...evaluateCapacities);
   const rope = describeRopeTable(model.config, largest);
   const regions = {
     ...loraRegions(layout),
@@ -96,7 +99,7 @@ export function planTraining(model: Model, layout: LoraLayout, options: Training
   };
 
   const train = options.capacities.map((capacity) => record(capacity, true));
-  const evaluate = options.capacities.map((capacity) => record(capacity, false));
+  const evaluate = evaluateCapacities.map((capacity) => record(capacity, false));
 
   const u = new Recorder(limits);
   const header = batchTensors(regions.batch, largest).header;

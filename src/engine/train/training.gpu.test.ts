@@ -134,6 +134,7 @@ describe('Training', () => {
     const pauses: number[] = [];
     const whileTraining: Promise<unknown>[] = [];
     const done = runTrainer({
+      startStep: 0,
       training,
       sequences: rows,
       order: new RowOrder(rows.length, 'random', 3),

@@ -195,6 +195,11 @@ export class Training {
     if (state.adapter) this.#upload(values, state.adapter);
   }
 
+  /** Another adapter, the optimizer's state left as it is. */
+  writeAdapter(adapter: Float32Array): void {
+    this.#upload(this.plan.regions.values, adapter);
+  }
+
   /** Copies the adapter as it is now into another buffer of the same size: chat reads such a snapshot. */
   async snapshotAdapter(target: GPUBuffer): Promise<void> {
     const { values } = this.plan.regions;

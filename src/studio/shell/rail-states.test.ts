@@ -53,8 +53,12 @@ it('follows a run', () => {
     export: 'adapter of step 48',
   });
   expect(of({ kind: 'paused', step: 3, steps: 9, why: 'not-finite' }).train).toBe('paused: the loss of step 3 is not a number');
-  expect(of({ kind: 'done', step: 5, steps: 9, wasStopped: true }).train).toBe('stopped at step 5 of 9');
-  expect(of({ kind: 'failed', step: 0, error: some }).export).toBe('nothing trained yet');
+  expect(of({ kind: 'done', step: 5, steps: 9, endedBy: 'stopped', adapterStep: 5 }).train).toBe('stopped at step 5 of 9');
+  expect(of({ kind: 'done', step: 5, steps: 9, endedBy: 'early', adapterStep: 3 })).toMatchObject({
+    train: 'ended early at step 5 of 9: no gain on held-out rows',
+    export: 'adapter of step 3',
+  });
+  expect(of({ kind: 'failed', step: 0, error: some, remedies: [] }).export).toBe('nothing trained yet');
 });
 
 it('shortens names by what stands beside them anyway', () => {

@@ -1,4 +1,5 @@
 /** The present state of each place, in the few words that stand on the rail. Pure: state in, words out. */
+import type { RunState } from '#protocol/trainer.ts';
 import type { DatasetStore } from '#studio/stores/dataset.ts';
 import type { DeviceState } from '#studio/stores/device.ts';
 import type { ModelStore } from '#studio/stores/model.ts';
@@ -47,14 +48,30 @@ export function runWords({ state, latest }: RailInput['run'], text: Text): strin
     case 'answering':
       return states.answering(state.step, state.done, state.total);
     case 'paused':
-      return state.why === 'not-finite' ? states.notFinite(state.step) : states.paused(state.step, state.steps);
+      return pausedWords(state, states);
+    case 'evaluating':
+      return states.evaluating(state.step, state.done, state.total);
+    case 'recovering':
+      return states.recovering;
     case 'done':
-      return state.wasStopped ? states.stopped(state.step, state.steps) : states.done(state.steps);
+      return doneWords(state, states);
     case 'failed':
       return states.failed(state.step);
     default:
       return state satisfies never;
   }
+}
+
+type States = Text['train']['states'];
+
+function pausedWords({ why, step, steps }: Extract<RunState, { kind: 'paused' }>, states: States): string {
+  if (why === 'not-finite') return states.notFinite(step);
+  return why === 'not-saved' ? states.notSaved(step) : states.paused(step, steps);
+}
+
+function doneWords({ endedBy, step, steps }: Extract<RunState, { kind: 'done' }>, states: States): string {
+  if (endedBy === 'early') return states.early(step, steps);
+  return endedBy === 'stopped' ? states.stopped(step, steps) : states.done(steps);
 }
 
 export function railStates({ device, model, dataset, project, run }: RailInput, text: Text): Record<Place, string> {

@@ -14,7 +14,8 @@ export interface DeviceStore {
 /** @param hasWebGpu whether the page itself has `navigator.gpu`: where it has none, its workers have none */
 export function createDeviceStore(trainer: Trainer, hasWebGpu: boolean) {
   return createStore<DeviceStore>((set) => {
-    trainer.on('deviceLost', ({ reason }) => {
+    trainer.on('deviceLost', ({ reason, isRecovering }) => {
+      if (isRecovering) return;
       set({ device: { kind: 'missing', error: new AppError('gpu/device-lost', `the device was lost: ${reason}`, { found: reason }) } });
     });
     trainer.onDied((error) => set({ device: { kind: 'missing', error } }));

@@ -2,7 +2,7 @@
 import { createStore } from 'zustand/vanilla';
 import type { AppError } from '#base/errors.ts';
 import { transfer } from '#protocol/rpc.ts';
-import type { AnswerReport, HeldOutRow, MemoryReport, PlanSummary, RunState, StepMetrics } from '#protocol/trainer.ts';
+import type { AnswerReport, HeldOutRow, MemoryReport, PackedRows, PlanSummary, RunState, StepMetrics } from '#protocol/trainer.ts';
 import type { Recipe } from '#recipe/recipe.ts';
 import type { Clients } from '#studio/clients.ts';
 import { asAppError } from '#studio/stores/device.ts';
@@ -21,7 +21,7 @@ export interface RunStore {
   lastAnswers: AnswerReport | null;
   /** Why a run could not start. */
   error: AppError | null;
-  start: (recipe: Recipe, heldOut: readonly HeldOutRow[]) => Promise<void>;
+  start: (recipe: Recipe, heldOut: readonly HeldOutRow[], dataName: string) => Promise<void>;
   pause: () => void;
   resume: () => void;
   stop: () => void;
@@ -47,12 +47,12 @@ export function createRunStore({ trainer, data }: Clients, series: MetricSeries)
       state: { kind: 'idle' },
       memory: null,
       ...NOTHING,
-      async start(recipe, heldOut) {
+      async start(recipe, heldOut, dataName) {
         series.clear();
         set({ ...NOTHING, state: { kind: 'preparing', what: 'rows' }, started: { recipe, heldOut } });
         try {
           const rows = await data.call('takeRows');
-          const params = transfer({ recipe, rows, heldOut: [...heldOut] }, [rows.tokens.buffer, rows.lossMask.buffer, rows.offsets.buffer]);
+          const params = transfer({ recipe, rows, validation: null, heldOut: [...heldOut], dataName }, buffersOf(rows));
           set(await trainer.call('start', params));
         } catch (error) {
           set({ error: asAppError(error), state: { kind: 'idle' }, started: null });
@@ -69,9 +69,13 @@ export function createRunStore({ trainer, data }: Clients, series: MetricSeries)
   });
 }
 
+function buffersOf({ tokens, lossMask, offsets }: PackedRows): Transferable[] {
+  return [tokens.buffer, lossMask.buffer, offsets.buffer];
+}
+
 /** Whether the device works on a run, or will when it is resumed. */
 export function isActive(state: RunState): boolean {
-  return state.kind === 'preparing' || state.kind === 'training' || state.kind === 'paused' || state.kind === 'answering';
+  return state.kind !== 'idle' && state.kind !== 'done' && state.kind !== 'failed';
 }
 
 /** Steps of the adapter that can be asked and downloaded; null when there is none. */
@@ -80,12 +84,15 @@ export function adapterStep(state: RunState): number | null {
     case 'training':
     case 'paused':
     case 'answering':
-    case 'done':
+    case 'evaluating':
       return state.step;
+    case 'done':
+      return state.adapterStep;
     case 'failed':
       return state.step > 0 ? state.step : null;
     case 'idle':
     case 'preparing':
+    case 'recovering':
       return null;
     default:
       return state satisfies never;

@@ -1,11 +1,24 @@
 /** Workers without an engine and without a tokenizer, for tests of the stores: they say what the tests make them say. */
 import { AppError } from '#base/errors.ts';
 import type { DataReport, DataSettings, DatasetSummary, MappingGuess, Preview } from '#protocol/data.ts';
-import type { GenerateParams, HeldOutRow, ModelSummary, NamedFile, PackedRows, PlanSummary, TrainerEvents } from '#protocol/trainer.ts';
+import type {
+  GenerateParams,
+  HeldOutRow,
+  KeptModel,
+  ModelSummary,
+  NamedFile,
+  PackedRows,
+  PlanSummary,
+  RunSummary,
+  StartParams,
+  StorageReport,
+  TrainerEvents,
+} from '#protocol/trainer.ts';
 import type { Recipe } from '#recipe/recipe.ts';
 
 const SUMMARY: ModelSummary = {
   name: '',
+  key: 'key',
   architecture: 'llama',
   parameterCount: 1,
   layers: 1,
@@ -17,8 +30,6 @@ const SUMMARY: ModelSummary = {
   linearNames: ['q_proj'],
 };
 const PLAN: PlanSummary = { bytes: {}, totalBytes: 9, steps: 7, capacities: [64], trainableParameters: 1, dispatches: 1 };
-
-type StartParams = { recipe: Recipe; rows: PackedRows; heldOut: HeldOutRow[] };
 
 export class FakeTrainer {
   readonly emit: <E extends keyof TrainerEvents>(event: E, data: TrainerEvents[E]) => void;
@@ -50,6 +61,45 @@ export class FakeTrainer {
   start(params: StartParams): { runId: string; plan: PlanSummary } {
     this.started.push(params);
     return { runId: 'run-1', plan: PLAN };
+  }
+
+  /** What is kept, when tests say so. */
+  kept: RunSummary[] = [];
+
+  resumeRun({ runId }: { runId: string }) {
+    const run = this.kept.find(({ id }) => id === runId);
+    if (run === undefined) throw new AppError('storage/not-found', `no run ${runId}`);
+    return { runId, plan: PLAN, fromStep: run.step, recipe: run.recipe, heldOut: [], damaged: [] };
+  }
+
+  runs() {
+    return { runs: this.kept, damaged: [] };
+  }
+
+  history() {
+    return { steps: [], evaluations: [] };
+  }
+
+  removeRun({ runId }: { runId: string }): void {
+    this.kept = this.kept.filter(({ id }) => id !== runId);
+  }
+
+  storage(): StorageReport {
+    return { parts: [], usedBytes: 0, freeBytes: null, isPersistent: null };
+  }
+
+  emptyStorage(): void {}
+
+  keepModel(): KeptModel {
+    return { key: 'key', name: 'model', sizeBytes: 1 };
+  }
+
+  keptModels() {
+    return { models: [], damaged: [] };
+  }
+
+  keptModelFiles({ key }: { key: string }): { name: string; files: NamedFile[] } {
+    return { name: key, files: [] };
   }
 
   pause(): void {}

@@ -129,6 +129,20 @@ export const errorTexts: Record<ErrorCode, ErrorText> = {
     title: 'There is no adapter yet',
     action: 'Train first; the adapter can be asked and downloaded from the first step on.',
   },
+  'run/other-model': {
+    title: 'The run belongs to another model',
+    action: 'Open the model that it was trained on, then go on.',
+    place: 'model',
+  },
+  'run/other-rows': {
+    title: 'The run belongs to other rows',
+    action: 'Start a new run on these rows, or go on with the rows that it began with.',
+    place: 'data',
+  },
+  'run/read-only': {
+    title: 'Another tab is at work',
+    action: 'This tab shows its run as it goes on. Close the other tab to work here.',
+  },
   'worker/died': {
     title: 'A part of the page stopped',
     action: 'Reload the page. What you typed is kept; an adapter that was not downloaded is lost.',

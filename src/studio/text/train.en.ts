@@ -34,6 +34,11 @@ export const train = {
     answering: (step: number, done: number, total: number) =>
       step === 0 ? `base answers ${count(done)} of ${count(total)}` : `answers at step ${count(step)}: ${count(done)} of ${count(total)}`,
     paused: (step: number, steps: number) => `paused at step ${count(step)} of ${count(steps)}`,
+    notSaved: (step: number) => `paused at step ${count(step)}: the checkpoint could not be kept`,
+    evaluating: (step: number, done: number, total: number) =>
+      `step ${count(step)}, measuring held-out rows, ${count(done)} of ${count(total)}`,
+    recovering: 'the graphics device was lost: taking a new one',
+    early: (step: number, steps: number) => `ended early at step ${count(step)} of ${count(steps)}: no gain on held-out rows`,
     notFinite: (step: number) => `paused: the loss of step ${count(step)} is not a number`,
     done: (steps: number) => `done, ${plural(steps, 'step')}`,
     stopped: (step: number, steps: number) => `stopped at step ${count(step)} of ${count(steps)}`,

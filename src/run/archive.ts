@@ -1,0 +1,60 @@
+/** What a session keeps of its runs and models beyond its own life, as the session sees it. Knows no store. */
+import type {
+  DamagedFile,
+  EvaluationMetrics,
+  HeldOutRow,
+  KeptModel,
+  NamedFile,
+  PackedRows,
+  RunState,
+  RunSummary,
+  StartParams,
+  StepMetrics,
+  StoragePart,
+  StorageReport,
+  ValidationSet,
+} from '#protocol/trainer.ts';
+import type { Recipe } from '#recipe/recipe.ts';
+import type { KeptCheckpoints } from '#run/active-run.ts';
+import type { ModelSource } from '#run/device-host.ts';
+
+/** A line of a run's record: what it measured, in the order in which it was measured. */
+export type RunRecord = { steps: StepMetrics[] } | { evaluation: EvaluationMetrics } | { wentBack: number };
+
+/** One run that is kept. Writing goes on behind the caller, in order; what fails is told by `onError` once. */
+export interface ArchivedRun {
+  readonly id: string;
+  readonly checkpoints: KeptCheckpoints;
+  /** A kept run goes on: from `step`, with this recipe. */
+  goOn(recipe: Recipe, steps: number, step: number): Promise<void>;
+  append(record: RunRecord): void;
+  setState(state: RunState): void;
+}
+
+export interface RunRows {
+  train: PackedRows;
+  validation: ValidationSet | null;
+  heldOut: HeldOutRow[];
+}
+
+export interface OpenedRun {
+  summary: RunSummary;
+  rows: RunRows;
+  kept: ArchivedRun;
+  latest: { step: number | null; files: Record<string, Uint8Array> | null };
+  /** Checkpoints that were passed over. */
+  damaged: DamagedFile[];
+}
+
+export interface Archive {
+  create(params: StartParams & { modelName: string; modelKey: string; steps: number }): Promise<ArchivedRun>;
+  list(): Promise<{ runs: RunSummary[]; damaged: DamagedFile[] }>;
+  open(runId: string): Promise<OpenedRun>;
+  history(runId: string): Promise<{ steps: StepMetrics[]; evaluations: EvaluationMetrics[] }>;
+  remove(runId: string): Promise<void>;
+  report(): Promise<StorageReport>;
+  empty(part: StoragePart, name?: string): Promise<void>;
+  keepModel(model: ModelSource, onProgress: (done: number, total: number) => void, signal: AbortSignal): Promise<KeptModel>;
+  models(): Promise<{ models: KeptModel[]; damaged: DamagedFile[] }>;
+  modelFiles(key: string): Promise<{ name: string; files: NamedFile[] }>;
+}
