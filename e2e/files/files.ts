@@ -7,6 +7,7 @@ const fixtures = fileURLToPath(new URL('../../src/cli/fixtures/', import.meta.ur
 
 export const TINY_LLAMA = join(fixtures, 'tiny-llama');
 export const ROWS = join(fixtures, 'rows.json');
+export const SMOLLM2_ROWS = join(fixtures, 'smollm2-rows.jsonl');
 
 /** A copy of the tiny model under another name, to be broken. */
 export async function copyModel(folder: string): Promise<string> {

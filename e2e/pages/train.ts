@@ -52,6 +52,20 @@ export class TrainPage {
   async points(): Promise<number> {
     return Number(await this.lossChart.getAttribute('data-points'));
   }
+
+  /** The loss of each step in nats per token, as the chart's cursor reads it on the way from the first point to the last. */
+  async losses(): Promise<number[]> {
+    const points = await this.points();
+    const tooltip = this.lossChart.locator('.recharts-tooltip-wrapper');
+    await this.lossChart.getByRole('application').focus();
+    const losses: number[] = [];
+    for (let step = 1; step <= points; step++) {
+      if (step > 1) await this.#page.keyboard.press('ArrowRight');
+      await expect(tooltip).toContainText(new RegExp(`step ${step}(?!\\d)`));
+      losses.push(Number(/each step ([\d.]+)/.exec((await tooltip.textContent()) ?? '')?.[1] ?? Number.NaN));
+    }
+    return losses;
+  }
 }
 
 async function mebibytes(locator: Locator): Promise<number> {
