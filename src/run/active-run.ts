@@ -165,6 +165,11 @@ export class ActiveRun {
     this.#run?.control.stop();
   }
 
+  /** The device is lost: what trains or waits on it ends, and begins again on a new one. */
+  lost(reason: string): void {
+    this.#run?.control.fail(new AppError('gpu/device-lost', `the graphics device was lost: ${reason}`, { found: reason }));
+  }
+
   destroy(): void {
     this.#answering?.destroy();
     this.#run?.destroy();

@@ -337,7 +337,11 @@ export class Session {
     this.#chat = null;
     const isRecovering = this.#host.hasModel;
     this.#emit('deviceLost', { reason, isRecovering });
-    if (!isRecovering || this.#active?.run.isBusy) return;
+    if (this.#active?.run.isBusy) {
+      this.#active.run.lost(reason);
+      return;
+    }
+    if (!isRecovering) return;
     this.#reopening = this.#restore().catch((error: unknown) => {
       this.#active = null;
       this.#host.closeModel();

@@ -30,6 +30,7 @@ export type PauseReason = 'user' | 'not-finite' | 'not-saved';
 export class TrainerControl {
   #paused: PauseReason | null = null;
   #isStopped = false;
+  #failure: { error: unknown } | null = null;
   #wake: () => void = () => {};
 
   get pausedBecause(): PauseReason | null {
@@ -54,9 +55,19 @@ export class TrainerControl {
     this.#wake();
   }
 
+  /** Ends the run with an error that no command of its own has met yet: the device may be lost while it is paused. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#wake();
+  }
+
+  throwIfFailed(): void {
+    if (this.#failure) throw this.#failure.error;
+  }
+
   /** Resolves at once, or when a pause ends. */
   async whilePaused(): Promise<void> {
-    while (this.#paused && !this.#isStopped) await new Promise<void>((resolve) => (this.#wake = resolve));
+    while (this.#paused && !this.#isStopped && !this.#failure) await new Promise<void>((resolve) => (this.#wake = resolve));
   }
 }
 
@@ -97,10 +108,12 @@ export async function runTrainer(run: TrainerRun): Promise<number> {
   };
   await run.onBoundary?.(step, settle);
   while (step < run.totalSteps && !control.isStopped) {
+    control.throwIfFailed();
     if (control.pausedBecause) {
       await settle();
       await run.onPause?.(step, control.pausedBecause);
       await control.whilePaused();
+      control.throwIfFailed();
       if (control.isStopped) break;
       run.onResume?.(step);
       startedAt = performance.now();
