@@ -4,9 +4,10 @@ import { AppError } from '#base/errors.ts';
 import { type Tokenizer, tokenizerFromFiles } from '#tokenizer/tokenizer.ts';
 import type { ChatMessage } from '#data/conversation.ts';
 import type { ChatRenderer, RowContext, RowResult } from '#data/drafts.ts';
+import { LISTED_ROWS } from '#data/findings.ts';
 import type { DataOptions } from '#data/mapping.ts';
 import { columnsOf, type Row } from '#data/rows.ts';
-import { LISTED_ROWS, rowTokenizer, tokenizeRows } from '#data/tokenize.ts';
+import { rowTokenizer, tokenizeRows } from '#data/tokenize.ts';
 
 const file = (name: string): string => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
 const tokenizer = tokenizerFromFiles(file('tokenizer.json'), file('tokenizer_config.json'));

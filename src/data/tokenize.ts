@@ -3,20 +3,12 @@ import { AppError, unreachable } from '#base/errors.ts';
 import { assistantTurnRows, promptCompletionRows, templateAnswerRows } from '#data/answer-rows.ts';
 import { lossTokenCount, type Sequence } from '#data/batch.ts';
 import { cutToLength, type DraftRow, type RowContext, type RowResult } from '#data/drafts.ts';
+import { noRows, noteRow, type RowFinding } from '#data/findings.ts';
 import { checkMapping } from '#data/mapping.ts';
 import { BlockJoiner, oliveLines } from '#data/olive-text.ts';
 
-/** How many rows of a kind a report lists; past that it counts alone. */
-export const LISTED_ROWS = 100;
 /** Rows between two calls of `onProgress`: some milliseconds of work. */
 const ROWS_PER_TURN = 64;
-
-/** Rows to which something happened. Numbers are counted from 0. */
-export interface RowFinding {
-  count: number;
-  /** The first LISTED_ROWS of them. */
-  rows: number[];
-}
 
 export interface TokenizeReport {
   /** Rows that were read; fewer than there are when `maxSamples` was reached. */
@@ -49,6 +41,8 @@ export interface TokenizedRows {
 export interface TokenizeCalls {
   /** The rows to use, in this order; all of them by default. */
   rows?: readonly number[];
+  /** No sequences at all are an empty result instead of an error. */
+  mayBeEmpty?: boolean;
   /** Called every few rows and awaited, so that a caller can show progress, give way or throw `run/cancelled`. */
   onProgress?: (done: number, total: number) => void | Promise<void>;
 }
@@ -85,14 +79,16 @@ function draftRows(context: RowContext): DraftRow {
 
 /**
  * Tokenises rows into at most `maxSamples` sequences of at most `maxLength` tokens.
- * @throws AppError as `rowTokenizer`; `data/no-rows` when there are no rows or they fill no block, `data/no-loss` when all were skipped.
+ * @throws AppError as `rowTokenizer`; unless `mayBeEmpty`, `data/no-rows` when there are no rows or they fill no block, and
+ * `data/no-loss` when all were skipped.
  */
 export async function tokenizeRows(context: RowContext, calls: TokenizeCalls = {}): Promise<TokenizedRows> {
   const { set, options } = context;
   const draft = draftRows(context);
   const joiner = options.strategy === 'join' ? new BlockJoiner(context) : undefined;
   const wanted = calls.rows ?? set.rows.map((_, i) => i);
-  if (wanted.length === 0) throw new AppError('data/no-rows', `${set.file} has no rows`, { file: set.file, found: 0, expected: 1 });
+  if (wanted.length === 0 && calls.mayBeEmpty !== true)
+    throw new AppError('data/no-rows', `${set.file} has no rows`, { file: set.file, found: 0, expected: 1 });
   const out: TokenizedRows = { sequences: [], rows: [], report: emptyReport() };
   const { report } = out;
   const limit = options.maxSamples ?? Number.POSITIVE_INFINITY;
@@ -107,17 +103,17 @@ export async function tokenizeRows(context: RowContext, calls: TokenizeCalls = {
     }
     const result = 'why' in row ? row : cutToLength(row, options.maxLength);
     if (result.kind === 'skipped') {
-      note(report[result.why === 'no-loss' ? 'noLoss' : result.why], index);
+      noteRow(report[result.why === 'no-loss' ? 'noLoss' : result.why], index);
       continue;
     }
-    if (result.length > result.sequence.tokens.length) note(report.truncated, index);
-    if (result.merged) note(report.merged, index);
+    if (result.length > result.sequence.tokens.length) noteRow(report.truncated, index);
+    if (result.merged) noteRow(report.merged, index);
     report.droppedTokens += result.length - result.sequence.tokens.length;
     addSequence(out, index, result.sequence);
   }
   await calls.onProgress?.(wanted.length, wanted.length);
   report.droppedTokens += joiner?.left ?? 0;
-  if (out.sequences.length === 0) throw nothingToTrainOn(context, report, joiner?.left);
+  if (out.sequences.length === 0 && calls.mayBeEmpty !== true) throw nothingToTrainOn(context, report, joiner?.left);
   return out;
 }
 
@@ -129,23 +125,17 @@ function addSequence({ sequences, rows, report }: TokenizedRows, row: number, se
   report.longest = Math.max(report.longest, sequence.tokens.length);
 }
 
-function note(finding: RowFinding, row: number): void {
-  finding.count++;
-  if (finding.rows.length < LISTED_ROWS) finding.rows.push(row);
-}
-
 function emptyReport(): TokenizeReport {
-  const none = (): RowFinding => ({ count: 0, rows: [] });
   return {
     rowsRead: 0,
     tokens: 0,
     lossTokens: 0,
     longest: 0,
-    truncated: none(),
-    empty: none(),
-    missing: none(),
-    noLoss: none(),
-    merged: none(),
+    truncated: noRows(),
+    empty: noRows(),
+    missing: noRows(),
+    noLoss: noRows(),
+    merged: noRows(),
     droppedTokens: 0,
   };
 }
