@@ -97,13 +97,15 @@ export function storageError(
   return new AppError('storage/failed', `${file}: ${message}`, { file, found: name }, error);
 }
 
-/** No space for `expected` bytes where `found` are free; either may be unknown. */
+/** No space for `expected` bytes where `found` are free; either may be unknown. Free bytes that would be enough are not believed: a quota lies elsewhere. */
 export function quotaError(file: string, bytes: { expected?: number; found?: number | null }, cause?: unknown): AppError {
+  const { expected } = bytes;
+  const found = typeof bytes.found === 'number' && bytes.found < (expected ?? Infinity) ? bytes.found : undefined;
   const details: ErrorDetails = { file };
-  if (bytes.expected !== undefined) details.expected = bytes.expected;
-  if (typeof bytes.found === 'number') details.found = bytes.found;
-  const need = bytes.expected === undefined ? 'no space is left' : `space for ${bytes.expected} bytes was expected`;
-  const free = typeof bytes.found === 'number' ? `, ${bytes.found} are free` : '';
+  if (expected !== undefined) details.expected = expected;
+  if (found !== undefined) details.found = found;
+  const need = expected === undefined ? 'no space is left' : `space for ${expected} bytes was expected`;
+  const free = found === undefined ? '' : `, ${found} are free`;
   return new AppError('storage/quota', `${file}: ${need}${free}`, details, cause);
 }
 

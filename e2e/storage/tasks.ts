@@ -1,0 +1,101 @@
+/** What the tests of the browser's files ask of a worker, which runs it on the real store. Only tests build this. */
+import { AppError } from '#base/errors.ts';
+import { Random } from '#base/random.ts';
+import { type CheckpointFiles, CheckpointFolder, type DamagedCheckpoint } from '#storage/checkpoints.ts';
+import { opfsStore } from '#storage/opfs-store.ts';
+import { recordOperations, strike } from '#storage/testing/checkpoint-faults.ts';
+import { drawFault, filesBelow } from '#storage/testing/faulty-store.ts';
+import { storeCases } from '#storage/testing/store-cases.ts';
+
+export interface Tasks {
+  /** Every case of `storeCases` by its title, with what was wrong or ''. */
+  cases(params: { isWithoutSyncHandles: boolean }): Record<string, string>;
+  faults(params: { seed: number; count: number }): { struck: number; problems: string[] };
+  /** Writes a file of `sizeBytes`, by the store or as a checkpoint's: the error or null, and which files it left. */
+  fill(params: { sizeBytes: number; as: 'file' | 'checkpoint' }): { code: string; expected: number; left: string[] } | null;
+  /** Keeps checkpoints, each after the other without an end; `written` says which are answered. */
+  keep(params: { fromStep: number }): void;
+  latest(): { step: number | null; isEqual: boolean; damaged: DamagedCheckpoint[] };
+}
+
+export type Request = { [T in keyof Tasks]: { task: T; params: Parameters<Tasks[T]>[0] } }[keyof Tasks];
+
+const FOLDER = 'runs/killed';
+const LARGE_BYTES = 1_500_000;
+const message = (error: unknown) => (error instanceof Error ? `${error.name}: ${error.message}` : 'not an error');
+
+/** A store of its own below the origin's folder. */
+async function freshStore(name: string) {
+  const origin = await navigator.storage.getDirectory();
+  await origin.removeEntry(name, { recursive: true }).catch(() => {});
+  return opfsStore(await origin.getDirectoryHandle(name, { create: true }));
+}
+
+/** Large enough that a kill meets a write. */
+function killedFiles(step: number): CheckpointFiles {
+  const large = new Uint32Array(LARGE_BYTES / 4).map((_, i) => Math.imul(i + 1, step + 0x9e3779b1));
+  return { 'adapter_model.safetensors': new Uint8Array(large.buffer), 'trainer_state.json': new TextEncoder().encode(`{"step":${step}}`) };
+}
+
+const tasks: { [T in keyof Tasks]: (params: Parameters<Tasks[T]>[0]) => Promise<ReturnType<Tasks[T]>> } = {
+  async cases({ isWithoutSyncHandles }) {
+    if (isWithoutSyncHandles) Reflect.deleteProperty(FileSystemFileHandle.prototype, 'createSyncAccessHandle');
+    const problems: Record<string, string> = {};
+    for (const { title, check } of storeCases) {
+      problems[title] = await check(await freshStore('cases')).then(() => '', message);
+    }
+    return problems;
+  },
+
+  async faults({ seed, count }) {
+    const operations = await recordOperations(await freshStore('faults'));
+    const random = new Random(seed);
+    const problems: string[] = [];
+    let struck = 0;
+    for (let i = 0; i < count; i++) {
+      const result = await strike(await freshStore('faults'), drawFault(random, operations));
+      problems.push(...result.problems);
+      if (result.done !== null) struck++;
+    }
+    return { struck, problems };
+  },
+
+  async fill({ sizeBytes, as }) {
+    const store = await freshStore('fill');
+    const bytes = new Uint8Array(sizeBytes);
+    const writing = as === 'file' ? store.write('large', [bytes]) : new CheckpointFolder(store, 'r').write(1, { large: bytes });
+    try {
+      await writing;
+      return null;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      return { code: error.code, expected: Number(error.details.expected), left: await filesBelow(store, '') };
+    }
+  },
+
+  async keep({ fromStep }) {
+    const checkpoints = new CheckpointFolder(opfsStore(), FOLDER);
+    for (let step = fromStep; ; step++) {
+      await checkpoints.write(step, killedFiles(step));
+      postMessage({ written: step });
+      await checkpoints.prune(2, []);
+    }
+  },
+
+  async latest() {
+    const { step, files, damaged } = await new CheckpointFolder(opfsStore(), FOLDER).latest();
+    if (step === null) return { step, isEqual: false, damaged };
+    const isEqual = Object.entries(killedFiles(step)).every(([name, bytes]) => {
+      return files[name].byteLength === bytes.byteLength && bytes.every((byte, i) => byte === files[name][i]);
+    });
+    return { step, isEqual, damaged };
+  },
+};
+
+addEventListener('message', ({ data: { task, params } }: MessageEvent<Request>) => {
+  const run = tasks[task] as (params: unknown) => Promise<unknown>;
+  run(params).then(
+    (value) => postMessage({ value }),
+    (error: unknown) => postMessage({ error: message(error) }),
+  );
+});
