@@ -1,7 +1,9 @@
 /** What the page may ask of the data worker, and what it hears. Plain data, safe to clone. */
+import type { HoldOutOptions, StratumCount } from '#data/hold-out.ts';
 import type { DataMapping, DataOptions, LossOn } from '#data/mapping.ts';
-import type { HeldOutRow, NamedFile, PackedRows } from '#protocol/trainer.ts';
+import type { HeldOutRow, NamedFile, PackedRows, ValidationSet } from '#protocol/trainer.ts';
 
+export type { HoldOutOptions, StratumCount } from '#data/hold-out.ts';
 export type { DataMapping, DataOptions, LossOn, Strategy } from '#data/mapping.ts';
 
 export interface TokenizerSummary {
@@ -28,11 +30,7 @@ export interface DatasetSummary {
 }
 
 /** How rows become sequences, and which are held out. */
-export interface DataSettings extends DataOptions {
-  /** Below 1: a share of the rows; else a number of rows. Without meaning when the held-out rows have a file of their own. */
-  heldOut: number;
-  seed: number;
-}
+export type DataSettings = DataOptions & HoldOutOptions;
 
 /** No text, nothing in a column that the mapping needs, or no loss within the greatest length. */
 export type SkipReason = 'empty' | 'missing' | 'no-loss';
@@ -72,7 +70,40 @@ export interface DataReport {
   maxTokens: number;
   truncatedRows: RowCount;
   mergedRows: RowCount;
-  skipped: ({ why: SkipReason } & RowCount)[];
+  skipped: SkippedRows[];
+  /** Held-out rows whose loss is measured: those that are not left out. */
+  validationRows: number;
+  /** The same rows, or blocks of them joined among themselves. */
+  validationSequences: number;
+  validationTokens: number;
+  validationLossTokens: number;
+  /** Held-out rows that are left out of the measure. */
+  validationSkipped: SkippedRows[];
+  /** So few validation rows that a difference between two measures says more of the rows than of the model. */
+  isTooFewToJudge: boolean;
+  /** Rows that say almost the same as an earlier one, in `duplicateGroups` groups that the split left whole. None where they are not looked for. */
+  nearDuplicateRows: RowCount;
+  duplicateGroups: number;
+  /** Rows of the held-out file that say almost the same as a training row; they are measured all the same. None where they are not looked for. */
+  leakedRows: RowCount;
+  /** The most frequent values of the column that the split is even in, a hundred at most; null without one. */
+  strata: StratumCount[] | null;
+}
+
+export type SkippedRows = { why: SkipReason } & RowCount;
+
+/** Rows for the trainer. */
+export interface TakenRows {
+  train: PackedRows;
+  /** Null: no held-out row gives a sequence. */
+  validation: ValidationSet | null;
+}
+
+/** What `prepare` finds; the lengths are those of the sequences that `takeRows` gives. */
+export interface PreparedData {
+  report: DataReport;
+  rowLengths: Uint32Array;
+  validationLengths: Uint32Array;
 }
 
 /** How many rows, and the first of their indices. */
@@ -88,10 +119,10 @@ export interface DataCalls {
   openDataset(params: NamedFile & { heldOut?: NamedFile }): DatasetSummary;
   rows(params: { start: number; end: number }): Record<string, unknown>[];
   preview(params: { row: number; settings: DataSettings }): Preview;
-  /** Tokenises every row; sequences wait for `takeRows`. A later call ends an earlier one with `run/cancelled`. */
-  prepare(params: { settings: DataSettings }): { report: DataReport; rowLengths: Uint32Array };
-  /** The training rows that `prepare` made last, to send to the trainer. */
-  takeRows(): PackedRows;
+  /** Splits and tokenises every row; sequences wait for `takeRows`. A later call ends an earlier one with `run/cancelled`. */
+  prepare(params: { settings: DataSettings }): PreparedData;
+  /** The rows that `prepare` made last, to send to the trainer. */
+  takeRows(): TakenRows;
   /** The first held-out rows that have an answer, at most `limit`: what base and tuned are asked. */
   heldOut(params: { limit: number }): HeldOutRow[];
   /** Names of what `renderPrompt` is to be filled with: the prompt's columns, or `message` of a conversation. */

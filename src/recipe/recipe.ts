@@ -1,4 +1,5 @@
 /** A run described as plain JSON: what is trained, on what, how. Names are the flags of Olive and transformers. Knows no file and no GPU. */
+import type { HoldOutOptions } from '#data/hold-out.ts';
 import { type DataMapping, type DataOptions, DEFAULT_JOINER, type LossOn, type Strategy } from '#data/mapping.ts';
 import type { SamplingStrategy } from '#data/split.ts';
 
@@ -144,5 +145,15 @@ export function dataOptions(recipe: Recipe): DataOptions {
     maxSamples: recipe.max_samples,
     addSpecialTokens: recipe.add_special_tokens,
     joiner: recipe.joiner,
+  };
+}
+
+/** Which of the rows are held out. */
+export function holdOutOptions(recipe: Recipe): HoldOutOptions {
+  return {
+    heldOut: recipe.held_out,
+    seed: recipe.seed,
+    stratifyBy: recipe.stratify_by,
+    keepDuplicatesTogether: recipe.keep_duplicates_together,
   };
 }

@@ -38,10 +38,18 @@ function crossIssues(recipe: Recipe): RecipeIssue[] {
     issues.push({ field: 'held_out', found: shown(recipe.held_out), expected: 'a share below 1, or a whole number of rows' });
   }
   if (recipe.early_stopping_patience !== null && recipe.eval_strategy === 'no') {
-    issues.push({ field: 'eval_strategy', found: '"no", with early_stopping_patience', expected: '"steps" or "epoch": what stops early is measured' });
+    issues.push({
+      field: 'eval_strategy',
+      found: '"no", with early_stopping_patience',
+      expected: '"steps" or "epoch": what stops early is measured',
+    });
   }
   if (recipe.load_best_model_at_end && recipe.eval_strategy === 'no') {
-    issues.push({ field: 'eval_strategy', found: '"no", with load_best_model_at_end', expected: '"steps" or "epoch": the best is found by measuring' });
+    issues.push({
+      field: 'eval_strategy',
+      found: '"no", with load_best_model_at_end',
+      expected: '"steps" or "epoch": the best is found by measuring',
+    });
   }
   return issues;
 }

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { DataSettings } from '#protocol/data.ts';
 import type { NamedFile } from '#protocol/trainer.ts';
-import { DEFAULTS, dataOptions } from '#recipe/recipe.ts';
+import { DEFAULTS, dataOptions, holdOutOptions } from '#recipe/recipe.ts';
 import { DataSession } from '#run/data-session.ts';
 
 const fixture = (path: string): Uint8Array<ArrayBuffer> =>
@@ -18,7 +18,7 @@ const MODEL = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'chat_t
 function settings(changes: Partial<DataSettings> = {}): DataSettings {
   const mapping = { kind: 'template' as const, template: '{input}\n{output}' };
   const recipe = { ...DEFAULTS, model: 'tiny', data_files: ['rows.json'], mapping };
-  return { ...dataOptions(recipe), heldOut: 0, seed: 42, ...changes };
+  return { ...dataOptions(recipe), ...holdOutOptions(recipe), heldOut: 0, ...changes };
 }
 
 let session: DataSession;
@@ -123,6 +123,8 @@ describe('preview', () => {
   });
 });
 
+const lengthsOf = (offsets: Uint32Array): number[] => [...offsets].map((end, i) => end - (offsets[i - 1] ?? 0)).slice(1);
+
 describe('preparing', () => {
   it('packs the training rows one after another and keeps them for a second run', async () => {
     await opened();
@@ -130,8 +132,8 @@ describe('preparing', () => {
     expect(report).toMatchObject({ heldOutRows: 2, trainRows: report.rowCount - 2, sequences: rowLengths.length, skipped: [] });
     expect(rowLengths.reduce((sum, length) => sum + length, 0)).toBe(report.tokens);
     for (let time = 0; time < 2; time++) {
-      const { tokens, lossMask, offsets } = session.takeRows();
-      expect([...offsets].map((end, i) => end - (offsets[i - 1] ?? 0)).slice(1)).toEqual([...rowLengths]);
+      const { tokens, lossMask, offsets } = session.takeRows().train;
+      expect(lengthsOf(offsets)).toEqual([...rowLengths]);
       expect(tokens).toHaveLength(report.tokens);
       expect(lossMask.reduce((sum, bit) => sum + bit, 0)).toBe(report.lossTokens);
     }
@@ -216,7 +218,7 @@ describe('held-out rows', () => {
       { role: 'user', content: 'Three' },
       { role: 'assistant', content: 'lamp x3' },
     ];
-    await opened(rowsFile('chats.json', [{ messages: turns }, { messages: turns }]));
+    await opened(rowsFile('chats.json', [{ messages: turns }, { messages: [{ role: 'user', content: 'One more' }, ...turns.slice(1)] }]));
     await session.prepare({ settings: settings({ heldOut: 1, mapping: { kind: 'messages', column: 'messages' } }) });
     const [chat] = session.heldOut({ limit: 1 });
     expect(chat?.expected).toBe('lamp x3');
@@ -241,6 +243,99 @@ describe('held-out rows', () => {
     await opened();
     await session.prepare({ settings: settings({ heldOut: 2, loss: 'all' }) });
     expect(session.heldOut({ limit: 60 })).toEqual([]);
+  });
+});
+
+describe('validation', () => {
+  const order = (i: number, more = {}): Record<string, unknown> => ({ input: `message ${i} of many`, output: `answer ${i}`, ...more });
+  const many = Array.from({ length: 60 }, (_, i) => order(i, { kind: i % 3 === 0 ? 'return' : 'order' }));
+
+  it('has the held-out rows, tokenised as those that are trained on, and none of these', async () => {
+    await opened(rowsFile('rows.json', many));
+    const { report, rowLengths, validationLengths } = await session.prepare({ settings: settings({ heldOut: 24 }) });
+    expect(report).toMatchObject({ trainRows: 36, heldOutRows: 24, validationRows: 24, validationSequences: 24, isTooFewToJudge: false });
+    const { train, validation } = session.takeRows();
+    expect([lengthsOf(train.offsets), validation?.rowCount]).toEqual([[...rowLengths], 24]);
+    const { tokens, lossMask, offsets } = validation ?? train;
+    expect(lengthsOf(offsets)).toEqual([...validationLengths]);
+    expect([tokens.length, lossMask.reduce((sum, bit) => sum + bit, 0)]).toEqual([report.validationTokens, report.validationLossTokens]);
+    const held = session.heldOut({ limit: 60 });
+    expect(held).toHaveLength(24);
+    for (const [i, { row }] of held.entries()) {
+      const preview = await session.preview({ row, settings: settings() });
+      const own = [...tokens.subarray(offsets[i], offsets[i + 1])];
+      expect(own).toEqual(preview.tokens.map(({ id }) => id));
+      expect([...lossMask.subarray(offsets[i], offsets[i + 1])]).toEqual(preview.tokens.map(({ hasLoss }) => Number(hasLoss)));
+      for (let at = 0; at + 1 < train.offsets.length; at++)
+        expect([...train.tokens.subarray(train.offsets[at], train.offsets[at + 1])]).not.toEqual(own);
+    }
+  });
+
+  it('is too little to judge by under twenty rows, and none where nothing is held out', async () => {
+    await opened(rowsFile('rows.json', many));
+    expect((await session.prepare({ settings: settings({ heldOut: 19 }) })).report.isTooFewToJudge).toBe(true);
+    expect((await session.prepare({ settings: settings({ heldOut: 20 }) })).report.isTooFewToJudge).toBe(false);
+    const { report, validationLengths } = await session.prepare({ settings: settings({ heldOut: 0 }) });
+    expect(report).toMatchObject({ validationRows: 0, validationSequences: 0, validationTokens: 0, isTooFewToJudge: true });
+    expect([validationLengths.length, session.takeRows().validation]).toEqual([0, null]);
+  });
+
+  it('joins held-out rows among themselves', async () => {
+    await opened(rowsFile('rows.json', many));
+    await session.prepare({ settings: settings({ heldOut: 30 }) });
+    const held = session.heldOut({ limit: 60 }).map(({ row }) => row);
+    const joined = settings({ heldOut: 30, strategy: 'join', loss: 'all', maxLength: 16, joiner: '' });
+    const { report } = await session.prepare({ settings: joined });
+    const { train, validation } = session.takeRows();
+    expect(new Set([...lengthsOf(train.offsets), ...lengthsOf(validation?.offsets ?? new Uint32Array(1))])).toEqual(new Set([16]));
+    expect([report.validationRows, validation?.rowCount]).toEqual([30, 30]);
+    const previews = await Promise.all(held.map((row) => session.preview({ row, settings: { ...joined, maxLength: 500 } })));
+    const text = previews.flatMap(({ tokens }) => tokens.map(({ id }) => id));
+    expect(report.validationTokens).toBeGreaterThan(text.length - 17);
+    expect([...(validation?.tokens ?? [])]).toEqual(text.slice(0, report.validationTokens));
+    // Rows that fill no block are no error where they are only measured.
+    const { report: few } = await session.prepare({ settings: settings({ heldOut: 1, strategy: 'join', loss: 'all', maxLength: 200 }) });
+    expect(few).toMatchObject({ heldOutRows: 1, validationSequences: 0 });
+    expect(session.takeRows().validation).toBeNull();
+  });
+
+  it('leaves out and counts the rows of a held-out file that have no loss, and reports those that were trained on', async () => {
+    const heldOut = rowsFile('held.json', [
+      order(1000),
+      order(1001, { output: null }),
+      order(7),
+      order(1002, { input: 'word '.repeat(80) }),
+      order(8, { input: 'Message 8 of  many.' }),
+    ]);
+    await opened({ ...rowsFile('rows.json', many), heldOut });
+    const { report } = await session.prepare({ settings: settings({ maxLength: 40, stratifyBy: 'kind' }) });
+    expect(report).toMatchObject({ trainRows: 60, heldOutRows: 5, validationRows: 3, validationSequences: 3, skipped: [], strata: null });
+    expect(report.validationSkipped).toEqual([
+      { why: 'missing', count: 1, rows: [1] },
+      { why: 'no-loss', count: 1, rows: [3] },
+    ]);
+    expect(report.leakedRows).toEqual({ count: 2, rows: [2, 4] });
+    const unchecked = await session.prepare({ settings: settings({ maxLength: 40, keepDuplicatesTogether: false }) });
+    expect(unchecked.report).toMatchObject({ validationRows: 3, leakedRows: { count: 0 } });
+  });
+
+  it('is drawn evenly by a column, with near-duplicates on one side', async () => {
+    const twice = [...many, ...many.slice(0, 30).map((row) => ({ ...row, input: `${String(row.input).toUpperCase()}!` }))];
+    await opened(rowsFile('rows.json', twice));
+    const changes = { heldOut: 30, stratifyBy: 'kind', seed: 3 };
+    const { report } = await session.prepare({ settings: settings(changes) });
+    expect(report).toMatchObject({ trainRows: 60, heldOutRows: 30, duplicateGroups: 30, nearDuplicateRows: { count: 30 } });
+    expect(report.strata).toEqual([
+      { value: 'order', rows: 60, heldOutRows: 20 },
+      { value: 'return', rows: 30, heldOutRows: 10 },
+    ]);
+    const rowsHeld = new Set(session.heldOut({ limit: 60 }).map(({ row }) => row));
+    for (let i = 0; i < 30; i++) expect(rowsHeld.has(i)).toBe(rowsHeld.has(60 + i));
+    // Another mapping compares other columns.
+    const answers = { kind: 'text' as const, column: 'kind' };
+    const other = await session.prepare({ settings: settings({ heldOut: 30, mapping: answers, loss: 'all' }) });
+    expect(other.report).toMatchObject({ duplicateGroups: 2, nearDuplicateRows: { count: 88 } });
+    await expect(session.prepare({ settings: settings({ stratifyBy: 'class' }) })).rejects.toMatchObject({ code: 'data/missing-column' });
   });
 });
 

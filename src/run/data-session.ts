@@ -1,17 +1,18 @@
 /** What the data worker does for the page: one tokenizer, one dataset, its preview and its sequences. No postMessage here. */
 import { blobSource } from '#base/bytes.ts';
 import { AppError } from '#base/errors.ts';
-import type { Sequence } from '#data/batch.ts';
 import { chatRenderer } from '#data/chat-renderer.ts';
 import type { ChatRenderer, RowContext } from '#data/drafts.ts';
+import { type ComparedRows, groupRows, holdOut } from '#data/hold-out.ts';
 import { loadRows } from '#data/load-rows.ts';
+import type { DataMapping } from '#data/mapping.ts';
 import type { RowSet } from '#data/rows.ts';
-import { splitRows } from '#data/split.ts';
 import { rowTokenizer, type TokenizedRows, tokenizeRows } from '#data/tokenize.ts';
 import { openRows, type RowsFile } from '#formats/rows.ts';
-import type { DataEvents, DataReport, DataSettings, DatasetSummary, Preview, TokenizerSummary } from '#protocol/data.ts';
+import type { DataEvents, DataSettings, DatasetSummary, PreparedData, Preview, TakenRows, TokenizerSummary } from '#protocol/data.ts';
 import { type Emit, transfer } from '#protocol/rpc.ts';
 import type { HeldOutRow, NamedFile, PackedRows } from '#protocol/trainer.ts';
+import { lengthsOf, packRows, reportOf, usedRows } from '#run/data-report.ts';
 import { guessMapping } from '#run/guess-mapping.ts';
 import { RateMeter } from '#run/metrics.ts';
 import { openTokenizerFiles } from '#run/open-files.ts';
@@ -31,6 +32,8 @@ interface Dataset {
   /** All rows, read when they are first needed. */
   rows: Promise<RowSet> | null;
   heldOutRows: Promise<RowSet> | null;
+  /** The near-duplicates among all rows under a mapping: finding them anew for each setting would be in vain. */
+  groups: { mapping: string; groups: Uint32Array } | null;
 }
 
 interface OpenTokenizer {
@@ -39,7 +42,8 @@ interface OpenTokenizer {
 }
 
 interface Prepared {
-  sequences: readonly Sequence[];
+  train: TokenizedRows;
+  validation: TokenizedRows;
   /** Rows that are asked about, of the set that `context` has. */
   heldOut: readonly number[];
   context: RowContext;
@@ -75,7 +79,7 @@ export class DataSession {
     const rows = await openRows(blobSource(path, file));
     const heldOutFile = heldOut === undefined ? null : { name: heldOut.path, file: await openRows(blobSource(heldOut.path, heldOut.file)) };
     const firstRows = await rows.rows(0, Math.min(GUESS_ROWS, rows.rowCount));
-    this.#dataset = { name: path, file: rows, heldOutFile, rows: null, heldOutRows: null };
+    this.#dataset = { name: path, file: rows, heldOutFile, rows: null, heldOutRows: null, groups: null };
     this.#forgetSequences();
     return {
       name: path,
@@ -115,45 +119,55 @@ export class DataSession {
     };
   }
 
-  async prepare({ settings }: { settings: DataSettings }): Promise<{ report: DataReport; rowLengths: Uint32Array }> {
+  async prepare({ settings }: { settings: DataSettings }): Promise<PreparedData> {
     const turn = ++this.#preparing;
     this.#prepared = null;
-    const context = await this.#context(settings);
-    const { heldOutFile } = this.#requireDataset();
-    const rowCount = context.set.rows.length;
-    const split = splitRows(rowCount, heldOutFile === null ? settings.heldOut : 0, settings.seed);
-    const meter = new RateMeter();
     let lookedAt = performance.now();
+    const giveWay = async (): Promise<void> => {
+      if (performance.now() - lookedAt >= TURN_MS) {
+        await messagesFirst();
+        lookedAt = performance.now();
+      }
+      if (turn !== this.#preparing) throw new AppError('run/cancelled', 'the rows are being read with other settings');
+    };
+    const context = await this.#context(settings);
+    const compared = { set: context.set, heldOutSet: await this.#heldOutRows() };
+    await giveWay();
+    const groups = settings.keepDuplicatesTogether ? await this.#groups(compared, settings.mapping, giveWay) : null;
+    const split = holdOut(compared, settings, groups);
+    const heldOutContext = { ...context, set: compared.heldOutSet ?? context.set };
+    const meter = new RateMeter();
+    const total = split.train.length + split.heldOut.length;
     let reportedAt = lookedAt;
-    const tokenized = await tokenizeRows(context, {
-      rows: split.train,
-      onProgress: async (done, total) => {
-        const now = performance.now();
-        if (now - reportedAt >= REPORT_MS) {
-          reportedAt = now;
-          this.#emit('progress', meter.at(done, total));
-        }
-        if (now - lookedAt >= TURN_MS) {
-          await messagesFirst();
-          lookedAt = performance.now();
-        }
-        if (turn !== this.#preparing) throw new AppError('run/cancelled', 'the rows are being read with other settings');
-      },
+    const progressFrom = (before: number) => async (done: number) => {
+      const now = performance.now();
+      if (now - reportedAt >= REPORT_MS) {
+        reportedAt = now;
+        this.#emit('progress', meter.at(before + done, total));
+      }
+      await giveWay();
+    };
+    const train = await tokenizeRows(context, { rows: split.train, onProgress: progressFrom(0) });
+    const validation = await tokenizeRows(heldOutContext, {
+      rows: split.heldOut,
+      mayBeEmpty: true,
+      onProgress: progressFrom(split.train.length),
     });
-    const heldOutContext = heldOutFile === null ? context : { ...context, set: await this.#heldOutRows() };
-    if (turn !== this.#preparing) throw new AppError('run/cancelled', 'the rows are being read with other settings');
-    const heldOut = heldOutFile === null ? split.heldOut : heldOutContext.set.rows.map((_, i) => i);
-    this.#prepared = { sequences: tokenized.sequences, heldOut, context: heldOutContext };
-    const rowLengths = Uint32Array.from(tokenized.sequences, ({ tokens }) => tokens.length);
+    this.#prepared = { train, validation, heldOut: split.heldOut, context: heldOutContext };
     return {
-      report: reportOf(tokenized, rowLengths, { rowCount, trainRows: split.train.length, heldOutRows: heldOut.length }),
-      rowLengths,
+      report: reportOf({ rowCount: context.set.rows.length, split, train, validation }),
+      rowLengths: lengthsOf(train.sequences),
+      validationLengths: lengthsOf(validation.sequences),
     };
   }
 
-  takeRows(): PackedRows {
-    const rows = packRows(this.#requirePrepared().sequences);
-    return transfer(rows, [rows.tokens.buffer, rows.lossMask.buffer, rows.offsets.buffer]);
+  takeRows(): TakenRows {
+    const { train, validation } = this.#requirePrepared();
+    const rows: TakenRows = {
+      train: packRows(train.sequences),
+      validation: validation.sequences.length === 0 ? null : { ...packRows(validation.sequences), rowCount: usedRows(validation) },
+    };
+    return transfer(rows, [rows.train, rows.validation].flatMap(buffersOf));
   }
 
   heldOut({ limit }: { limit: number }): HeldOutRow[] {
@@ -186,12 +200,20 @@ export class DataSession {
     return { set: await dataset.rows, options: settings, tokenizer, renderChat };
   }
 
-  #heldOutRows(): Promise<RowSet> {
+  /** The rows of the held-out file, where there is one. */
+  async #heldOutRows(): Promise<RowSet | null> {
     const dataset = this.#requireDataset();
     const held = dataset.heldOutFile;
-    if (held === null) throw new AppError('internal', 'there is no file of held-out rows');
+    if (held === null) return null;
     dataset.heldOutRows ??= loadRows([{ name: held.name, rows: held.file }]);
     return dataset.heldOutRows;
+  }
+
+  async #groups(compared: ComparedRows, mapping: DataMapping, onTurn: () => Promise<void>): Promise<Uint32Array> {
+    const dataset = this.#requireDataset();
+    const key = JSON.stringify(mapping);
+    if (dataset.groups?.mapping !== key) dataset.groups = { mapping: key, groups: await groupRows(compared, mapping, onTurn) };
+    return dataset.groups.groups;
   }
 
   /** What was made of another tokenizer or dataset must not be trained on. */
@@ -229,37 +251,6 @@ function messagesFirst(): Promise<void> {
   });
 }
 
-function packRows(sequences: readonly Sequence[]): PackedRows {
-  const offsets = new Uint32Array(sequences.length + 1);
-  for (const [i, { tokens }] of sequences.entries()) offsets[i + 1] = offsets[i] + tokens.length;
-  const total = offsets.at(-1) ?? 0;
-  const packed = { tokens: new Uint32Array(total), lossMask: new Uint8Array(total), offsets };
-  for (const [i, { tokens, lossMask }] of sequences.entries()) {
-    packed.tokens.set(tokens, offsets[i]);
-    packed.lossMask.set(lossMask, offsets[i]);
-  }
-  return packed;
-}
-
-type RowNumbers = Pick<DataReport, 'rowCount' | 'trainRows' | 'heldOutRows'>;
-
-function reportOf({ sequences, report }: TokenizedRows, rowLengths: Uint32Array, numbers: RowNumbers): DataReport {
-  const sorted = rowLengths.toSorted();
-  const skipped = [
-    { why: 'empty' as const, ...report.empty },
-    { why: 'missing' as const, ...report.missing },
-    { why: 'no-loss' as const, ...report.noLoss },
-  ];
-  return {
-    ...numbers,
-    sequences: sequences.length,
-    tokens: report.tokens,
-    lossTokens: report.lossTokens,
-    minTokens: sorted[0] ?? 0,
-    medianTokens: sorted[sorted.length >> 1] ?? 0,
-    maxTokens: sorted.at(-1) ?? 0,
-    truncatedRows: report.truncated,
-    mergedRows: report.merged,
-    skipped: skipped.filter(({ count }) => count > 0),
-  };
+function buffersOf(rows: PackedRows | null): ArrayBufferLike[] {
+  return rows === null ? [] : [rows.tokens.buffer, rows.lossMask.buffer, rows.offsets.buffer];
 }

@@ -215,7 +215,8 @@ function followChanges({ model, dataset, drafts, run, chat, project, clients, co
       return;
     }
     try {
-      const estimate = await clients.trainer.call('plan', { recipe, rowLengths: prepared.rowLengths, heldOut: prepared.heldOut });
+      const { rowLengths, validationLengths, heldOut } = prepared;
+      const estimate = await clients.trainer.call('plan', { recipe, rowLengths, validationLengths, heldOut });
       if (turn === plans) project.setState({ estimate, estimateError: null });
     } catch (error) {
       if (turn === plans) project.setState({ estimate: null, estimateError: asAppError(error) });

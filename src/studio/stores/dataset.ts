@@ -1,7 +1,7 @@
 /** The dataset that is open: its columns, the row that is looked at, and what became of its rows. */
 import { createStore } from 'zustand/vanilla';
 import type { AppError } from '#base/errors.ts';
-import type { DataReport, DataSettings, DatasetSummary, Preview } from '#protocol/data.ts';
+import type { DataSettings, DatasetSummary, PreparedData, Preview } from '#protocol/data.ts';
 import type { HeldOutRow, NamedFile } from '#protocol/trainer.ts';
 import type { DataWorker } from '#studio/clients.ts';
 import { asAppError } from '#studio/stores/device.ts';
@@ -18,9 +18,7 @@ export interface OpenedDataset extends DatasetSummary {
   isDemo: boolean;
 }
 
-export interface Prepared {
-  report: DataReport;
-  rowLengths: Uint32Array;
+export interface Prepared extends PreparedData {
   /** What base and tuned will be asked. */
   heldOut: HeldOutRow[];
 }
@@ -105,9 +103,9 @@ export function createDatasetStore(data: DataWorker) {
         get().expectPrepare();
         const turn = prepares;
         try {
-          const { report, rowLengths } = await data.call('prepare', { settings });
+          const prepared = await data.call('prepare', { settings });
           const heldOut = await data.call('heldOut', { limit: answeredRows });
-          if (turn === prepares) set({ prepared: { report, rowLengths, heldOut }, preparing: null });
+          if (turn === prepares) set({ prepared: { ...prepared, heldOut }, preparing: null });
         } catch (error) {
           if (turn === prepares) set({ preparing: null, prepareError: asAppError(error) });
         }

@@ -1,6 +1,6 @@
 /** The recipe as it stands: defaults or the demo's own, with what the user changed and the dataset's mapping. Pure. */
 import type { DataSettings, MappingGuess } from '#protocol/data.ts';
-import { DEFAULTS, dataOptions, type Recipe } from '#recipe/recipe.ts';
+import { DEFAULTS, dataOptions, holdOutOptions, type Recipe } from '#recipe/recipe.ts';
 import { type RecipeIssue, recipeIssues } from '#recipe/validate.ts';
 
 export interface RecipeParts {
@@ -40,7 +40,6 @@ export function composeRecipe({ base, changed, mapping, model, dataFile }: Recip
     issues,
     recipe: issues.length === 0 ? usable : null,
     // An unfinished template is still what the preview has to speak about.
-    settings:
-      mapping === null ? null : { ...dataOptions({ ...usable, mapping: mapping.mapping }), heldOut: usable.held_out, seed: usable.seed },
+    settings: mapping === null ? null : { ...dataOptions({ ...usable, mapping: mapping.mapping }), ...holdOutOptions(usable) },
   };
 }

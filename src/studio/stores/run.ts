@@ -51,9 +51,9 @@ export function createRunStore({ trainer, data }: Clients, series: MetricSeries)
         series.clear();
         set({ ...NOTHING, state: { kind: 'preparing', what: 'rows' }, started: { recipe, heldOut } });
         try {
-          const rows = await data.call('takeRows');
-          const params = transfer({ recipe, rows, validation: null, heldOut: [...heldOut], dataName }, buffersOf(rows));
-          set(await trainer.call('start', params));
+          const { train, validation } = await data.call('takeRows');
+          const params = { recipe, rows: train, validation, heldOut: [...heldOut], dataName };
+          set(await trainer.call('start', transfer(params, [train, validation].flatMap(buffersOf))));
         } catch (error) {
           set({ error: asAppError(error), state: { kind: 'idle' }, started: null });
         }
@@ -69,8 +69,8 @@ export function createRunStore({ trainer, data }: Clients, series: MetricSeries)
   });
 }
 
-function buffersOf({ tokens, lossMask, offsets }: PackedRows): Transferable[] {
-  return [tokens.buffer, lossMask.buffer, offsets.buffer];
+function buffersOf(rows: PackedRows | null): Transferable[] {
+  return rows === null ? [] : [rows.tokens.buffer, rows.lossMask.buffer, rows.offsets.buffer];
 }
 
 /** Whether the device works on a run, or will when it is resumed. */

@@ -1,6 +1,6 @@
 /** Workers without an engine and without a tokenizer, for tests of the stores: they say what the tests make them say. */
 import { AppError } from '#base/errors.ts';
-import type { DataReport, DataSettings, DatasetSummary, MappingGuess, Preview } from '#protocol/data.ts';
+import type { DataSettings, DatasetSummary, MappingGuess, PreparedData, Preview, TakenRows } from '#protocol/data.ts';
 import type {
   GenerateParams,
   HeldOutRow,
@@ -124,6 +124,11 @@ export class FakeTrainer {
   }
 }
 
+function oneTokenRows(count: number): PackedRows {
+  const offsets = Uint32Array.from({ length: count + 1 }, (_, i) => i);
+  return { tokens: new Uint32Array(count), lossMask: new Uint8Array(count), offsets };
+}
+
 type Row = Record<string, unknown>;
 
 /** Knows JSON lines and templates. A token is a word. */
@@ -156,23 +161,25 @@ export class FakeData {
     return { row, text, tokens: [], fullLength: text.split(/\s/).length, isMerged: false, skipped: null };
   }
 
-  prepare({ settings }: { settings: DataSettings }): { report: DataReport; rowLengths: Uint32Array } {
+  prepare({ settings }: { settings: DataSettings }): PreparedData {
     this.#settings = settings;
     const rowLengths = Uint32Array.from(this.#rows, (_, row) => this.#render(settings, row).split(/\s/).length);
     const none = { count: 0, rows: [] };
     const numbers = { rowCount: this.#rows.length, trainRows: this.#rows.length, heldOutRows: 1, sequences: rowLengths.length };
     const lengths = { tokens: 0, lossTokens: 0, minTokens: 0, medianTokens: 0, maxTokens: 0 };
-    return { report: { ...numbers, ...lengths, truncatedRows: none, mergedRows: none, skipped: [] }, rowLengths };
+    const validation = { validationRows: 1, validationSequences: 1, validationTokens: 1, validationLossTokens: 1, validationSkipped: [] };
+    const split = { isTooFewToJudge: true, nearDuplicateRows: none, duplicateGroups: 0, leakedRows: none, strata: null };
+    const findings = { truncatedRows: none, mergedRows: none, skipped: [] };
+    return {
+      report: { ...numbers, ...lengths, ...findings, ...validation, ...split },
+      rowLengths,
+      validationLengths: new Uint32Array([1]),
+    };
   }
 
-  takeRows(): PackedRows {
+  takeRows(): TakenRows {
     if (this.#settings === null) throw new AppError('data/no-rows', 'no rows have been made ready yet');
-    const count = this.#rows.length;
-    return {
-      tokens: new Uint32Array(count),
-      lossMask: new Uint8Array(count),
-      offsets: Uint32Array.from({ length: count + 1 }, (_, i) => i),
-    };
+    return { train: oneTokenRows(this.#rows.length), validation: { ...oneTokenRows(1), rowCount: 1 } };
   }
 
   heldOut({ limit }: { limit: number }): HeldOutRow[] {
