@@ -56,7 +56,7 @@ it('holds the same memory after 1,000 steps with evaluations and checkpoints: le
       peak: gpu.ledger.peakBytes,
     };
   };
-  const seen: ReturnType<typeof measure>[] = [];
+  const seen: Awaited<ReturnType<typeof measure>>[] = [];
   await trainRun({
     run,
     identity: { modelName: 'tiny', modelKey: 'key', rows: 'rows' },
@@ -65,7 +65,7 @@ it('holds the same memory after 1,000 steps with evaluations and checkpoints: le
     hooks: {
       onStep: () => {},
       onBoundary: async (step) => {
-        if (step > 0 && step % WARM === 0) seen.push(measure());
+        if (step > 0 && step % WARM === 0) seen.push(await measure());
       },
     },
   });
