@@ -23,8 +23,11 @@ const BUCKET_ROWS = 8;
 const NONE = -1;
 /** Rows of fewer shingles are alike only when they are equal: of so few a share means little. */
 const FEWEST_SHINGLES = 3;
-/** A shingle of a tenth of all rows is a template or an instruction that they share, and says nothing of their likeness. */
-const COMMON_SHARE = 0.1;
+/**
+ * A shingle that more than one row in fifty has belongs to a template, an instruction or a turn of phrase, and says nothing of likeness.
+ * Without this, rows that were made from a handful of long templates would be a handful of groups.
+ */
+const COMMON_SHARE = 0.02;
 /** Fewer rows than this make no template. */
 const COMMON_ROWS = 20;
 /** Slots that count rows by shingle. Two shingles in one slot may only make one of them common. */

@@ -124,6 +124,13 @@ describe('splitRows with strata', () => {
     }
   });
 
+  it('does not let frequent values round up at the cost of rare ones', () => {
+    // 10 values of 48 rows (4.8 each of a tenth), and 100 of two rows (0.2 each, 20 together).
+    const strata = range(680).map((row) => (row < 480 ? row % 10 : 10 + ((row - 480) >> 1)));
+    const held = countsOf(splitRows(680, 0.1, 2, { strata }).heldOut, strata);
+    expect(held.slice(10).reduce((sum, n) => sum + n, 0)).toBe(20);
+  });
+
   it('trains on the one row of a value, unless rare values have no other to hold out', () => {
     const strata = range(40).map((row) => (row < 38 ? 0 : row - 37));
     for (let seed = 0; seed < 20; seed++) expect(Math.max(...splitRows(40, 8, seed, { strata }).heldOut)).toBeLessThan(38);
