@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type CheckpointFiles, CheckpointFolder } from '#storage/checkpoints.ts';
 import { readWhole } from '#storage/file-store.ts';
+import { sealJson } from '#storage/sealed-json.ts';
 import { memoryStore } from '#storage/testing/memory-store.ts';
 
 const filesOf = (seed: number): CheckpointFiles => ({
@@ -86,10 +87,10 @@ describe('CheckpointFolder', () => {
     const manifest = 'runs/a/checkpoints/20/manifest.json';
     store.files.set(manifest, store.files.get('runs/a/checkpoints/10/manifest.json') as Uint8Array);
     expect(await checkpoints.latest()).toMatchObject({ step: 10, damaged: [{ step: 20, file: 'manifest.json', found: 'step 10' }] });
-    store.files.set(manifest, new TextEncoder().encode('{"version":2,"parts":[]}'));
+    store.files.set(manifest, await sealJson({ version: 2, parts: [] }));
     expect(await checkpoints.latest()).toMatchObject({
       step: 10,
-      damaged: [{ step: 20, file: 'manifest.json', found: '2', expected: '1' }],
+      damaged: [{ step: 20, file: 'manifest.json', found: 'version 2', expected: 'version 1' }],
     });
     await expect(checkpoints.read(20)).rejects.toMatchObject({ code: 'format/unsupported' });
     await checkpoints.prune(1, []);

@@ -11,7 +11,8 @@ import {
   type StoredEntry,
   totalSize,
 } from '#storage/file-store.ts';
-import { MANIFEST, type Manifest, manifestSize, manifestText, parseManifest } from '#storage/manifest.ts';
+import { MANIFEST, type Manifest, parseManifest, writeManifest } from '#storage/manifest.ts';
+import { damageOf, isCutOff, isDamage } from '#storage/sealed-json.ts';
 
 /** A checkpoint's files by their names. */
 export type CheckpointFiles = Record<string, Uint8Array>;
@@ -79,7 +80,7 @@ export class CheckpointFolder {
         names.map(async (name) => [name, { sizeBytes: files[name].byteLength, sha256: await sha256Hex(files[name]) }] as const),
       ),
     );
-    const manifest = new TextEncoder().encode(await manifestText(step, digests));
+    const manifest = await writeManifest(step, digests);
     const entry = { step, path, sizeBytes: totalSize(Object.values(files)) + manifest.byteLength };
 
     const existing = (await this.#find()).find((found) => found.step === step);
@@ -186,17 +187,15 @@ export class CheckpointFolder {
     return complete;
   }
 
-  /**
-   * A manifest that was cut off by a crash is shorter than one of these files must be, and is none; one that was written whole and spoilt
-   * since keeps its length, and is damage that must be told.
-   */
+  /** A manifest that a crash cut off is none; one that was written whole and spoilt since is damage that must be told. */
   async #isTorn(found: Found): Promise<boolean> {
-    const manifest = found.entries.find(({ name, kind }) => name === MANIFEST && kind === 'file');
-    if (manifest === undefined) return true;
-    const files = found.entries.filter(({ name, kind }) => kind === 'file' && name !== MANIFEST);
-    const expected = manifestSize(found.step, Object.fromEntries(files.map(({ name, sizeBytes }) => [name, sizeBytes])));
-    if (manifest.sizeBytes >= expected) return false;
-    return (await this.#manifestState(found)) === 'bad';
+    if (!found.entries.some(({ name, kind }) => name === MANIFEST && kind === 'file')) return true;
+    try {
+      return isCutOff(await readWhole(this.#store, joinPath(found.path, MANIFEST)));
+    } catch (error) {
+      if (error instanceof AppError) return false;
+      throw error;
+    }
   }
 
   async #manifestOf(found: Found): Promise<Manifest> {
@@ -269,12 +268,7 @@ export class CheckpointFolder {
   }
 }
 
-function isDamage(error: unknown): boolean {
-  return error instanceof AppError && (error.code === 'storage/damaged' || error.code === 'storage/not-found');
-}
-
 function describeDamage({ step, path }: CheckpointEntry, error: AppError): DamagedCheckpoint {
-  const { file, found, expected } = error.details;
-  const name = typeof file === 'string' ? (file.split('/').at(-1) ?? file) : path;
-  return { step, path, file: name, found: String(found ?? error.message), expected: String(expected ?? 'a file that can be read') };
+  const { path: file, found, expected } = damageOf(path, error);
+  return { step, path, file: file.split('/').at(-1) ?? file, found, expected };
 }
