@@ -167,6 +167,23 @@ export interface KeptModel {
   sizeBytes: number;
 }
 
+/** What a device was found to give. */
+export interface BudgetProbe {
+  budgetBytes: number;
+  /** It gave all that it was asked for: it may have more. */
+  reachedCap: boolean;
+}
+
+/** What is known of a device's memory, which WebGPU does not tell. */
+export interface Budget {
+  /** Null: it was never checked, and nobody said. */
+  budgetBytes: number | null;
+  setByUser: boolean;
+  reachedCap: boolean;
+  /** Whose it is: it is kept by adapter. */
+  adapter: string;
+}
+
 export interface Answer {
   row: number;
   promptText: string;
@@ -262,6 +279,12 @@ export interface TrainerCalls {
   keptModels(): { models: KeptModel[]; damaged: DamagedFile[] };
   /** Files of a kept model, after their hashes were checked: for `openModel` and `openTokenizer`. `storage/damaged` names the file that changed. */
   keptModelFiles(params: { key: string }): { name: string; files: NamedFile[] };
+  /** Takes memory until the device refuses, at most `capBytes`, and gives it back; `progress` events tell of it, `cancelProbe` ends it. */
+  probeBudget(params: { capBytes?: number }): BudgetProbe;
+  cancelProbe(): void;
+  budget(): Budget;
+  /** Null: back to what was measured. */
+  setBudget(params: { bytes: number | null }): void;
   /** After the step that runs now. */
   pause(): void;
   resume(): void;

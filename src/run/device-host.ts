@@ -51,6 +51,12 @@ export class DeviceHost {
     return this.#gpu;
   }
 
+  /** A second device of the same adapter, whose loss does the first no harm. The caller destroys it. */
+  async openAnother(): Promise<Gpu> {
+    if (!this.#entry) throw new AppError('gpu/no-webgpu', 'this browser offers no WebGPU to the page');
+    return openGpu(this.#entry, { powerPreference: 'high-performance' });
+  }
+
   submits(): SubmitQueue {
     invariant(this.#queue, 'the device is not open');
     return this.#queue;

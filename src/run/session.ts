@@ -2,12 +2,13 @@
 import { blobSource } from '#base/bytes.ts';
 import { AppError, toWire } from '#base/errors.ts';
 import type {
+  Budget,
+  BudgetProbe,
   DamagedFile,
   DeviceSummary,
   EvaluationMetrics,
   GenerateParams,
   Generated,
-  HeldOutRow,
   KeptModel,
   MemoryReport,
   ModelSummary,
@@ -20,13 +21,14 @@ import type {
   StepMetrics,
   StoragePart,
   StorageReport,
+  TrainerCalls,
   TrainerEvents,
 } from '#protocol/trainer.ts';
-import type { Recipe } from '#recipe/recipe.ts';
 import { ActiveRun, type RunEvents, type RunParts } from '#run/active-run.ts';
 import { adapterFiles } from '#run/adapter-files.ts';
 import { type AnsweringPlan, planAnswering } from '#run/answering.ts';
 import type { Archive, ArchivedRun } from '#run/archive.ts';
+import { Budgets } from '#run/budget.ts';
 import { Chat } from '#run/chat.ts';
 import { DeviceHost } from '#run/device-host.ts';
 import { planRun } from '#run/lora-run.ts';
@@ -40,6 +42,7 @@ export class Session {
   readonly #emit: Emit;
   readonly #host: DeviceHost;
   readonly #archive: Archive | null;
+  readonly #budgets: Budgets;
   #active: { run: ActiveRun; kept: ArchivedRun | null } | null = null;
   #chat: Chat | null = null;
   #opening: AbortController | null = null;
@@ -48,10 +51,11 @@ export class Session {
   #nextRun = 1;
 
   /** `archive`: where runs and models are kept; null: nothing outlives the session. */
-  constructor(entry: GPU | undefined, emit: Emit, archive: Archive | null = null) {
+  constructor(entry: GPU | undefined, emit: Emit, archive: Archive | null = null, budgets = new Budgets(null)) {
     this.#emit = emit;
     this.#host = new DeviceHost(entry, (reason) => this.#onLost(reason));
     this.#archive = archive;
+    this.#budgets = budgets;
   }
 
   async openDevice(): Promise<DeviceSummary> {
@@ -82,12 +86,7 @@ export class Session {
     this.#opening?.abort();
   }
 
-  async plan(params: {
-    recipe: Recipe;
-    rowLengths: Uint32Array;
-    validationLengths?: Uint32Array;
-    heldOut?: HeldOutRow[];
-  }): Promise<PlanSummary> {
+  async plan(params: ParamsOf<'plan'>): Promise<PlanSummary> {
     const gpu = await this.#host.device();
     const { model, tokenizer } = this.#host.model();
     const runPlan = planRun(model, params.recipe, params.rowLengths, gpu, { validationLengths: params.validationLengths });
@@ -121,14 +120,7 @@ export class Session {
     return { runId: this.#runId(), plan };
   }
 
-  async resumeRun({ runId, maxSteps }: { runId: string; maxSteps?: number }): Promise<{
-    runId: string;
-    plan: PlanSummary;
-    fromStep: number;
-    recipe: Recipe;
-    heldOut: HeldOutRow[];
-    damaged: DamagedFile[];
-  }> {
+  async resumeRun({ runId, maxSteps }: ParamsOf<'resumeRun'>): Promise<ReturnType<TrainerCalls['resumeRun']>> {
     this.#refuseWhileBusy('another run goes on');
     const open = this.#host.model();
     const { summary, rows, kept, latest, damaged } = await this.#requireArchive().open(runId);
@@ -191,6 +183,23 @@ export class Session {
 
   async keptModelFiles({ key }: { key: string }): Promise<{ name: string; files: NamedFile[] }> {
     return this.#requireArchive().modelFiles(key);
+  }
+
+  async probeBudget({ capBytes }: ParamsOf<'probeBudget'>): Promise<BudgetProbe> {
+    this.#refuseWhileBusy('the device is checked');
+    return this.#longJob('the device', (onProgress, signal) => this.#budgets.measure(this.#host, { capBytes, onProgress, signal }));
+  }
+
+  cancelProbe(): void {
+    this.#opening?.abort();
+  }
+
+  async budget(): Promise<Budget> {
+    return this.#budgets.of((await this.#host.device()).adapter);
+  }
+
+  async setBudget({ bytes }: ParamsOf<'setBudget'>): Promise<void> {
+    await this.#budgets.setByUser((await this.#host.device()).adapter, bytes);
   }
 
   pause(): void {
@@ -385,4 +394,5 @@ export class Session {
   }
 }
 
+type ParamsOf<Call extends keyof TrainerCalls> = Parameters<TrainerCalls[Call]>[0];
 type RunStateOf<Kind extends RunState['kind']> = Extract<RunState, { kind: Kind }>;

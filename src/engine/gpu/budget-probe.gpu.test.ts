@@ -19,7 +19,7 @@ function limitTo(limitBytes: number): void {
   device.popErrorScope = async () => {
     const isFull = ++pops % 2 === 0 && ledger.liveBytes > limitBytes;
     const found = await pop();
-    return isFull ? ({ message: 'no memory left' } as GPUError) : found;
+    return isFull ? { message: 'no memory left' } : found;
   };
 }
 

@@ -36,22 +36,22 @@ export async function probeBudget(
   { capBytes, pieceBytes = PIECE_BYTES, signal, onProgress }: ProbeOptions,
 ): Promise<ProbeResult> {
   const pieces: OwnedBuffer[] = [];
-  let isLost = false;
-  void gpu.lost.then(() => (isLost = true));
   const cap = capBytes - (capBytes % WORD_BYTES);
+  const least = Math.min(LEAST_PIECE_BYTES, pieceBytes);
   let wanted = Math.min(pieceBytes, gpu.limits.maxBufferBytes);
   let heldBytes = 0;
   try {
-    while (heldBytes < cap && !isLost && wanted >= Math.min(LEAST_PIECE_BYTES, pieceBytes)) {
+    while (heldBytes < cap && wanted >= least) {
       if (signal?.aborted) throw new AppError('run/cancelled', 'the check of the device was cancelled');
       const size = Math.min(wanted, cap - heldBytes);
       const piece = await takePiece(gpu, size);
-      if (piece) {
+      if (piece === 'lost') break;
+      if (piece === 'refused') {
+        wanted = Math.floor(wanted / 2 / WORD_BYTES) * WORD_BYTES;
+      } else {
         pieces.push(piece);
         heldBytes += size;
         onProgress?.(heldBytes, cap);
-      } else {
-        wanted = Math.floor(wanted / 2 / WORD_BYTES) * WORD_BYTES;
       }
     }
     return { budgetBytes: heldBytes, reachedCap: heldBytes >= cap };
@@ -60,27 +60,30 @@ export async function probeBudget(
   }
 }
 
-/** A buffer with every byte of it written; null when the device refuses it or goes. */
-async function takePiece(gpu: Gpu, sizeBytes: number): Promise<OwnedBuffer | null> {
-  let piece: OwnedBuffer | null = null;
-  const take = async (): Promise<boolean> => {
-    await gpu.checked('the check of the device', () => {
-      piece = gpu.createBuffer('scratch', 'budget probe', sizeBytes, USAGE.copyDst | USAGE.storage);
+/** A buffer with every byte of it written. */
+async function takePiece(gpu: Gpu, sizeBytes: number): Promise<OwnedBuffer | 'refused' | 'lost'> {
+  const made: OwnedBuffer[] = [];
+  const take = async (): Promise<OwnedBuffer> => {
+    const piece = await gpu.checked('the check of the device', () => {
+      const buffer = gpu.createBuffer('scratch', 'budget probe', sizeBytes, USAGE.copyDst | USAGE.storage);
+      made.push(buffer);
       const encoder = gpu.device.createCommandEncoder();
-      encoder.clearBuffer(piece.buffer);
+      encoder.clearBuffer(buffer.buffer);
       gpu.device.queue.submit([encoder.finish()]);
+      return buffer;
     });
     await gpu.device.queue.onSubmittedWorkDone();
-    return true;
+    return piece;
   };
-  let isHeld = false;
+  let found: OwnedBuffer | 'refused' | 'lost' = 'refused';
   try {
-    isHeld = await Promise.race([take(), gpu.lost.then(() => false)]);
+    found = await Promise.race([take(), gpu.lost.then(() => 'lost' as const)]);
   } catch (error) {
     const cause = await gpu.causeOf(error);
-    if (!(cause instanceof AppError) || (cause.code !== 'gpu/out-of-memory' && cause.code !== 'gpu/device-lost')) throw cause;
+    if (cause instanceof AppError && cause.code === 'gpu/device-lost') found = 'lost';
+    else if (!(cause instanceof AppError) || cause.code !== 'gpu/out-of-memory') throw cause;
   } finally {
-    if (!isHeld) (piece as OwnedBuffer | null)?.destroy();
+    for (const piece of made) if (piece !== found) piece.destroy();
   }
-  return isHeld ? piece : null;
+  return found;
 }

@@ -2,6 +2,7 @@
 import { AppError } from '#base/errors.ts';
 import type { DataSettings, DatasetSummary, MappingGuess, PreparedData, Preview, TakenRows } from '#protocol/data.ts';
 import type {
+  Budget,
   GenerateParams,
   HeldOutRow,
   KeptModel,
@@ -100,6 +101,30 @@ export class FakeTrainer {
 
   keptModelFiles({ key }: { key: string }): { name: string; files: NamedFile[] } {
     return { name: key, files: [] };
+  }
+
+  known: Budget = { budgetBytes: null, setByUser: false, reachedCap: false, adapter: 'test' };
+
+  /** Ends with what is known by then, or with `failure`. */
+  async probeBudget({ capBytes }: { capBytes?: number }) {
+    this.emit('progress', { what: 'the device', done: 1, total: capBytes ?? 2, unit: 'bytes', perSecond: 1, secondsLeft: 1 });
+    await this.probing;
+    if (this.failure !== null) throw this.failure;
+    this.known = { ...this.known, budgetBytes: 8, reachedCap: false };
+    return { budgetBytes: 8, reachedCap: false };
+  }
+
+  /** What a check of the device waits for. */
+  probing: Promise<void> | null = null;
+
+  cancelProbe(): void {}
+
+  budget(): Budget {
+    return this.known;
+  }
+
+  setBudget({ bytes }: { bytes: number | null }): void {
+    this.known = { ...this.known, budgetBytes: bytes, setByUser: bytes !== null };
   }
 
   pause(): void {}
