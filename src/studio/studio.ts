@@ -4,6 +4,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { AppError } from '#base/errors.ts';
 import type { MappingGuess } from '#protocol/data.ts';
 import type { PlanSummary } from '#protocol/trainer.ts';
+import type { Recipe } from '#recipe/recipe.ts';
 import type { Clients } from '#studio/clients.ts';
 import { type Demo, type FetchDemoFile, loadDemo } from '#studio/demo.ts';
 import { classifyDrop, type LooksLike, namedFiles } from '#studio/drop/classify.ts';
@@ -172,6 +173,13 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
       const { opened } = dataset.getState();
       if (opened !== null) drafts.getState().resetMapping(datasetKey(opened));
     },
+    /** Changes the recipe and starts, once rows and plan have followed the change. */
+    async startWith(change: Partial<Recipe>) {
+      const of = project.getState().recipeOf;
+      for (const [field, value] of Object.entries(change)) drafts.getState().setField(of, field, value);
+      await settled(dataset, ({ preparing }) => preparing === null);
+      await this.startRun();
+    },
     async startRun() {
       const { prepared } = dataset.getState();
       const { recipe } = project.getState().recipe;
@@ -180,6 +188,18 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
       await run.getState().start(recipe, prepared.heldOut, dataset.getState().opened?.name ?? '');
     },
   };
+}
+
+/** Resolves when a store is as it is waited for. */
+async function settled<T>(store: StoreApi<T>, isSettled: (state: T) => boolean): Promise<void> {
+  if (isSettled(store.getState())) return;
+  await new Promise<void>((resolve) => {
+    const stop = store.subscribe((state) => {
+      if (!isSettled(state)) return;
+      stop();
+      resolve();
+    });
+  });
 }
 
 interface Followed {

@@ -8,6 +8,8 @@ export type DeviceState = { kind: 'asking' } | { kind: 'ready'; summary: DeviceS
 
 export interface DeviceStore {
   device: DeviceState;
+  /** Why the device was lost, while a new one is taken and the model goes back to it; a run tells this by its own state. */
+  recovering: string | null;
   open: () => Promise<void>;
 }
 
@@ -15,12 +17,21 @@ export interface DeviceStore {
 export function createDeviceStore(trainer: Trainer, hasWebGpu: boolean) {
   return createStore<DeviceStore>((set) => {
     trainer.on('deviceLost', ({ reason, isRecovering }) => {
-      if (isRecovering) return;
-      set({ device: { kind: 'missing', error: new AppError('gpu/device-lost', `the device was lost: ${reason}`, { found: reason }) } });
+      if (isRecovering) {
+        set({ recovering: reason });
+        return;
+      }
+      const error = new AppError('gpu/device-lost', `the device was lost: ${reason}`, { found: reason });
+      set({ recovering: null, device: { kind: 'missing', error } });
+    });
+    trainer.on('deviceBack', () => set({ recovering: null }));
+    trainer.on('state', ({ kind }) => {
+      if (kind === 'recovering') set({ recovering: null });
     });
     trainer.onDied((error) => set({ device: { kind: 'missing', error } }));
     return {
       device: { kind: 'asking' },
+      recovering: null,
       async open() {
         set({ device: { kind: 'asking' } });
         if (!hasWebGpu) {

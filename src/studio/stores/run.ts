@@ -1,27 +1,56 @@
 /** The run, as the trainer tells it. Owns no step and no loss: a projection of the worker's events. */
 import { createStore } from 'zustand/vanilla';
-import type { AppError } from '#base/errors.ts';
+import { type AppError, fromWire } from '#base/errors.ts';
 import { transfer } from '#protocol/rpc.ts';
-import type { AnswerReport, HeldOutRow, MemoryReport, PackedRows, PlanSummary, RunState, StepMetrics } from '#protocol/trainer.ts';
+import type {
+  AnswerReport,
+  DamagedFile,
+  EvaluationMetrics,
+  HeldOutRow,
+  MemoryReport,
+  PackedRows,
+  PlanSummary,
+  RunState,
+  StepMetrics,
+} from '#protocol/trainer.ts';
 import type { Recipe } from '#recipe/recipe.ts';
 import type { Clients } from '#studio/clients.ts';
 import { asAppError } from '#studio/stores/device.ts';
 import type { MetricSeries } from '#studio/train/metric-series.ts';
 
+/** What a run was started with. */
+export interface StartedRun {
+  recipe: Recipe;
+  heldOut: readonly HeldOutRow[];
+  /** Held-out rows whose loss is measured; null: a kept run, whose evaluations tell. */
+  validationRows: number | null;
+}
+
 export interface RunStore {
   state: RunState;
   runId: string | null;
-  /** What the run was started with. */
-  started: { recipe: Recipe; heldOut: readonly HeldOutRow[] } | null;
+  started: StartedRun | null;
   plan: PlanSummary | null;
   memory: MemoryReport | null;
   latest: StepMetrics | null;
+  /** On the held-out rows; no best where they are too few to judge. */
+  evaluations: { last: EvaluationMetrics; best: EvaluationMetrics | null } | null;
+  /** The last checkpoint that is whole on this device. */
+  saved: { step: number; sizeBytes: number | null } | null;
+  /** What could not be kept since; null once a checkpoint was. */
+  notSaved: { step: number; error: AppError } | null;
+  /** Of a kept run: the step that it went on from, and checkpoints that were passed over. */
+  resumed: { fromStep: number; damaged: readonly DamagedFile[] } | null;
+  /** The device was lost after the run, and came back with the adapter of this step; null adapter: it is gone. */
+  restored: { adapterStep: number | null } | null;
   /** Before the first step, and the last that came. */
   firstAnswers: AnswerReport | null;
   lastAnswers: AnswerReport | null;
   /** Why a run could not start. */
   error: AppError | null;
   start: (recipe: Recipe, heldOut: readonly HeldOutRow[], dataName: string) => Promise<void>;
+  /** Goes on with a kept run, whose model is open; its charts are filled with what it measured before. */
+  goOn: (runId: string, maxSteps?: number) => Promise<void>;
   pause: () => void;
   resume: () => void;
   stop: () => void;
@@ -29,7 +58,20 @@ export interface RunStore {
   forget: () => void;
 }
 
-const NOTHING = { runId: null, started: null, plan: null, latest: null, firstAnswers: null, lastAnswers: null, error: null };
+const NOTHING = {
+  runId: null,
+  started: null,
+  plan: null,
+  latest: null,
+  evaluations: null,
+  saved: null,
+  notSaved: null,
+  resumed: null,
+  restored: null,
+  firstAnswers: null,
+  lastAnswers: null,
+  error: null,
+};
 
 export function createRunStore({ trainer, data }: Clients, series: MetricSeries) {
   return createStore<RunStore>((set, get) => {
@@ -39,9 +81,29 @@ export function createRunStore({ trainer, data }: Clients, series: MetricSeries)
       series.append(steps);
       set({ latest: steps.at(-1) ?? get().latest });
     });
+    trainer.on('evaluation', ({ evaluation }) => {
+      series.appendEvaluation(evaluation);
+      set({ evaluations: evaluationsOf(series) });
+    });
+    trainer.on('wentBack', ({ step }) => {
+      series.wentBack(step);
+      set({ evaluations: evaluationsOf(series) });
+    });
+    trainer.on('saved', ({ step, sizeBytes }) => set({ saved: { step, sizeBytes }, notSaved: null }));
+    trainer.on('notSaved', ({ step, error }) => set({ notSaved: { step, error: fromWire(error) } }));
+    trainer.on('deviceBack', ({ adapterStep }) => {
+      const { state } = get();
+      if (state.kind === 'done') set({ state: { ...state, adapterStep: adapterStep ?? 0 }, restored: { adapterStep } });
+    });
     trainer.on('answers', (lastAnswers) => set({ lastAnswers, firstAnswers: get().firstAnswers ?? lastAnswers }));
     const control = (call: 'pause' | 'resume' | 'stop') => () => {
       trainer.call(call).catch((error: unknown) => set({ error: asAppError(error) }));
+    };
+    /** What the trainer said of the failure, with what would fit, stays; else the run never began. */
+    const failed = (reason: unknown): void => {
+      const error = asAppError(reason);
+      if (get().state.kind === 'failed') set({ started: null });
+      else set({ error, state: { kind: 'idle' }, started: null });
     };
     return {
       state: { kind: 'idle' },
@@ -49,13 +111,33 @@ export function createRunStore({ trainer, data }: Clients, series: MetricSeries)
       ...NOTHING,
       async start(recipe, heldOut, dataName) {
         series.clear();
-        set({ ...NOTHING, state: { kind: 'preparing', what: 'rows' }, started: { recipe, heldOut } });
+        set({ ...NOTHING, state: { kind: 'preparing', what: 'rows' }, started: { recipe, heldOut, validationRows: null } });
         try {
           const { train, validation } = await data.call('takeRows');
+          set({ started: { recipe, heldOut, validationRows: validation?.rowCount ?? 0 } });
           const params = { recipe, rows: train, validation, heldOut: [...heldOut], dataName };
           set(await trainer.call('start', transfer(params, [train, validation].flatMap(buffersOf))));
         } catch (error) {
-          set({ error: asAppError(error), state: { kind: 'idle' }, started: null });
+          failed(error);
+        }
+      },
+      async goOn(runId, maxSteps) {
+        set({ ...NOTHING, state: { kind: 'preparing', what: 'the kept run' } });
+        series.clear();
+        try {
+          const { steps, evaluations } = await trainer.call('history', { runId });
+          series.append(steps);
+          for (const evaluation of evaluations) series.appendEvaluation(evaluation);
+          set({ latest: steps.at(-1) ?? null, evaluations: evaluationsOf(series) });
+          const { plan, fromStep, recipe, heldOut, damaged } = await trainer.call('resumeRun', { runId, maxSteps });
+          // Steps that came already took the place of those after the checkpoint.
+          if (get().latest === (steps.at(-1) ?? null)) series.wentBack(fromStep);
+          const started = { recipe, heldOut, validationRows: null };
+          const saved = fromStep > 0 ? (get().saved ?? { step: fromStep, sizeBytes: null }) : get().saved;
+          set({ runId, plan, started, saved, resumed: { fromStep, damaged }, evaluations: evaluationsOf(series) });
+        } catch (error) {
+          series.clear();
+          failed(error);
         }
       },
       pause: control('pause'),
@@ -67,6 +149,15 @@ export function createRunStore({ trainer, data }: Clients, series: MetricSeries)
       },
     };
   });
+}
+
+function evaluationsOf({ lastEvaluation: last, bestEvaluation: best }: MetricSeries): RunStore['evaluations'] {
+  return last === null ? null : { last, best };
+}
+
+/** Whether a run, or the one that would be started, has held-out rows to measure. */
+export function isMeasured(started: StartedRun | null, report: { validationRows: number } | null): boolean {
+  return started === null ? (report?.validationRows ?? 0) > 0 : (started.validationRows ?? 0) > 0;
 }
 
 function buffersOf(rows: PackedRows | null): Transferable[] {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { bytes, compact, duration, loss, parameters, percent, perplexity, rate } from '#studio/text/format.ts';
+import { ago, bytes, compact, duration, loss, parameters, percent, perplexity, rate, share } from '#studio/text/format.ts';
 
 it('writes numbers with units and no more digits than they deserve', () => {
   expect([999, 1_500, 2_034_000, 134_515_008, 1_235_000_000].map(parameters)).toEqual(['999', '1.5K', '2.0M', '135M', '1.2B']);
@@ -10,4 +10,11 @@ it('writes numbers with units and no more digits than they deserve', () => {
   expect([9.87, 1234].map(rate)).toEqual(['9.9', '1,234']);
   expect([0, 59.4, 60, 130, 3600, 3_900, 7_199].map(duration)).toEqual(['0 s', '59 s', '1 min', '2 min 10 s', '1 h', '1 h 5 min', '2 h']);
   expect([0, 0.999, 1].map(percent)).toEqual(['0 %', '99 %', '100 %']);
+});
+
+it('says how long ago something was', () => {
+  const now = Date.parse('2026-03-01T12:00:00Z');
+  const said = ['2026-03-01T11:59:30Z', '2026-03-01T11:50:00Z', '2026-03-01T10:59:00Z', '2026-02-26T11:00:00Z', '2026-03-01T12:00:05Z'];
+  expect(said.map((then) => ago(then, now))).toEqual(['just now', '10 minutes ago', '1 hour ago', '3 days ago', 'just now']);
+  expect([0.613_24, 1].map(share)).toEqual(['61.3 %', '100.0 %']);
 });

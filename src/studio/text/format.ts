@@ -64,3 +64,17 @@ export function duration(seconds: number): string {
 export function percent(share: number): string {
   return `${Math.floor(share * 100)} %`;
 }
+
+/** 61.3 %: where a tenth matters. */
+export function share(value: number): string {
+  return `${(100 * value).toFixed(1)} %`;
+}
+
+/** How long ago, as people say it: just now, 10 minutes ago, 3 days ago. */
+export function ago(then: string, now: number): string {
+  const seconds = Math.max(0, (now - Date.parse(then)) / 1000);
+  if (!(seconds >= 60)) return 'just now';
+  const [size, unit] = seconds < 3600 ? [60, 'minute'] : seconds < 86_400 ? [3600, 'hour'] : [86_400, 'day'];
+  const n = Math.floor(seconds / size);
+  return `${n} ${unit}${n === 1 ? '' : 's'} ago`;
+}

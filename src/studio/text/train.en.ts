@@ -1,4 +1,6 @@
 /** The strings of Train in English. */
+import type { DamagedFile } from '#protocol/trainer.ts';
+import type { FormGroup } from '#studio/train/form-groups.ts';
 import { bytes, count, loss, parameters } from '#studio/text/format.ts';
 import { plural } from '#studio/text/plural.ts';
 
@@ -56,6 +58,11 @@ export const train = {
     planned: 'planned',
     held: 'held now',
     none: '–',
+    validation: 'Validation loss',
+    best: (value: number, step: number) => `best ${loss(value)} at step ${count(step)}`,
+    tooFew: 'too few to judge',
+    kept: 'Kept',
+    keptAt: (step: number) => `step ${count(step)}`,
     learningRate: 'Learning rate',
     epoch: 'Epoch',
   },
@@ -65,7 +72,11 @@ export const train = {
     step: 'step',
     raw: 'each step',
     smooth: 'smoothed',
+    accuracy: 'Token accuracy, held-out rows',
+    validation: 'held-out rows',
+    best: 'best',
     empty: 'The first point comes after the first step.',
+    emptyValidation: 'The first point comes with the first evaluation.',
     label: (what: string, points: number) => `${what} by step, ${plural(points, 'point')}`,
     loading: 'Loading the charts …',
   },
@@ -93,6 +104,12 @@ export const train = {
   },
   warnings: {
     heading: 'Worth knowing',
+    recovering: (why: string, step: number | null) =>
+      `The graphics device was lost (${why}). A new one is being taken and the model goes back to it; ${step === null ? 'the run begins again.' : `the run goes on from step ${count(step)}.`}`,
+    recoveringModel: (why: string) => `The graphics device was lost (${why}). A new one is being taken, and the model goes back to it.`,
+    adapterLost:
+      'The graphics device was lost, and the adapter with it: no checkpoint of it was kept. The curves are those of the run that was.',
+    wentBackTo: (step: number) => `The graphics device was lost. The adapter is that of step ${count(step)}, its last checkpoint.`,
     software: 'This device computes on the CPU; a GPU would be many times faster.',
     notFinite:
       'The loss or a gradient was not a number, so that step changed nothing and the run paused. Stop, lower the learning rate and start again.',
@@ -125,11 +142,46 @@ export const train = {
     fewer: 'Show fewer',
     own: 'Ask it your own message',
   },
+  keeping: {
+    notSavedPaused: (step: number) => `The checkpoint of step ${count(step)} could not be kept, so the run paused.`,
+    notSavedPausedAction: 'Free some space, then press Resume: it tries again. The former checkpoint is still whole.',
+    notSavedRunning: 'This run is not kept on this device.',
+    notSavedRunningAction: 'It trains on in memory; a closed tab or a reload loses it.',
+    goToStorage: 'See what is kept',
+  },
+  remedies: {
+    heading: 'What would fit',
+    /** Parts of the sentence before the bytes, by field of the recipe. */
+    changes: {
+      gradient_checkpointing: () => 'recompute activations',
+      per_device_train_batch_size: (value: unknown) => `batches of ${value === 1 ? '1 row' : `${String(value)} rows`}`,
+      gradient_accumulation_steps: (value: unknown) => `${String(value)} of them to a step`,
+      max_seq_len: (value: unknown) => `rows cut off at ${String(value)} tokens`,
+    } as Record<string, (value: unknown) => string>,
+    other: (field: string, value: unknown) => `${field} ${JSON.stringify(value)}`,
+    sentence: (changes: string[], total: number, instead: number) => {
+      const said = changes.length < 2 ? changes.join('') : `${changes.slice(0, -1).join(', ')} and ${changes.at(-1)}`;
+      return `With ${said} the run needs ${bytes(total)} instead of ${bytes(instead)}.`;
+    },
+    apply: 'Change it and start',
+  },
+  resumed: {
+    passedOver: (n: number, step: number) =>
+      `${n === 1 ? 'A checkpoint was' : `${count(n)} checkpoints were`} damaged and passed over; the run went on from ${step === 0 ? 'the beginning' : `step ${count(step)}`}.`,
+    damaged: ({ path, found, expected }: DamagedFile) => `${path}: ${found} was found, ${expected} was expected`,
+  },
   recipe: {
     heading: 'Recipe',
     reset: 'Back to the defaults',
     changed: 'changed',
-    groups: { adapter: 'Adapter', optimizer: 'Optimizer', steps: 'Steps', data: 'Rows', records: 'Records', model: 'Model' },
+    groups: {
+      adapter: 'Adapter',
+      optimizer: 'Optimizer',
+      steps: 'Steps',
+      data: 'Rows',
+      validation: 'Validation and checkpoints',
+      records: 'Records',
+    } satisfies Record<FormGroup, string>,
     fixed: 'Changes apply to the next run.',
     targetAll: 'All linears',
     targetPeft: 'PEFT’s choice',
@@ -140,9 +192,16 @@ export const train = {
     answeredRows: 'Rows to answer',
     answeredRowsExpected: 'Expected: a whole number from 0 on.',
     answeredRowsAbout: 'Held-out rows that base and tuned answer before, during and after training.',
-    schedules: { constant: 'Constant', constant_with_warmup: 'Constant after warmup', linear: 'Linear', cosine: 'Cosine' } as Record<
-      string,
-      string
-    >,
+    tooFew: (rows: number) =>
+      `${plural(rows, 'held-out row')}: too few to judge. Early stopping and the best step are off; from 20 rows on they work.`,
+    noValidation: 'No held-out rows to measure.',
+    /** Of the fields that are a choice, what each value is called. */
+    choices: {
+      lr_scheduler_type: { constant: 'Constant', constant_with_warmup: 'Constant after warmup', linear: 'Linear', cosine: 'Cosine' },
+      strategy: { 'line-by-line': 'Each row by itself', join: 'Rows joined' },
+      eval_strategy: { no: 'At the end', steps: 'By steps', epoch: 'After each epoch' },
+      save_strategy: { no: 'Never', steps: 'By steps', epoch: 'After each epoch' },
+      metric_for_best_model: { eval_loss: 'Loss', eval_mean_token_accuracy: 'Token accuracy' },
+    } as Record<string, Record<string, string>>,
   },
 };

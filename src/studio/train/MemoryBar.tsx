@@ -1,6 +1,8 @@
 /** Bytes on the device by purpose, what is held against what the plan says. */
+import { Checkbox } from '@mantine/core';
 import { useStore } from 'zustand';
 import type { Bytes } from '#protocol/trainer.ts';
+import { RECIPE_FIELDS } from '#recipe/fields.ts';
 import { useStudio, useText } from '#studio/context.ts';
 import { Section } from '#studio/parts/Page.tsx';
 import partClasses from '#studio/parts/parts.module.css';
@@ -10,6 +12,23 @@ import { bytes } from '#studio/text/format.ts';
 
 /** Greys: memory has no status, and colour would only decorate. */
 const SHADES = ['78%', '62%', '48%', '36%', '26%', '70%', '54%', '42%', '30%', '20%'];
+
+/** The one setting that trades time for memory stands where memory is looked at. */
+function Recompute() {
+  const studio = useStudio();
+  const isOn = useStore(studio.project, (project) => project.recipe.values.gradient_checkpointing === true);
+  const { label, about } = RECIPE_FIELDS.gradient_checkpointing;
+  return (
+    <Checkbox
+      className={classes.recompute}
+      size="xs"
+      label={label}
+      description={about}
+      checked={isOn}
+      onChange={(event) => studio.setField('gradient_checkpointing', event.currentTarget.checked)}
+    />
+  );
+}
 
 export function MemoryBar() {
   const text = useText().train.memory;
@@ -56,6 +75,7 @@ export function MemoryBar() {
           </div>
         ))}
       </dl>
+      <Recompute />
     </Section>
   );
 }

@@ -1,7 +1,6 @@
 /** Train: the run's controls and numbers, its curves, its memory, and what base and tuned answer. */
 import { lazy, Suspense } from 'react';
 import { useStore } from 'zustand';
-import { fromWire } from '#base/errors.ts';
 import { useStudio, useText } from '#studio/context.ts';
 import { ErrorNote } from '#studio/parts/Note.tsx';
 import { Notes, PageHeader } from '#studio/parts/Page.tsx';
@@ -10,6 +9,7 @@ import { Answers } from '#studio/train/Answers.tsx';
 import { FactStrip } from '#studio/train/FactStrip.tsx';
 import { MemoryBar } from '#studio/train/MemoryBar.tsx';
 import { RecipeForm } from '#studio/train/RecipeForm.tsx';
+import { RunNotes } from '#studio/train/RunNotes.tsx';
 import { RunControls } from '#studio/train/RunControls.tsx';
 import classes from '#studio/train/train.module.css';
 import { Warnings } from '#studio/train/Warnings.tsx';
@@ -20,7 +20,6 @@ const Charts = lazy(async () => ({ default: (await import('#studio/train/Charts.
 export function TrainPage() {
   const text = useText();
   const studio = useStudio();
-  const { state, error } = useStore(studio.run);
   const estimateError = useStore(studio.project, (project) => project.estimateError);
   const isDemo = useStore(studio.model, (model) => model.opened?.isDemo === true);
   const rowCount = useStore(studio.dataset, ({ opened }) => (opened?.isDemo === true ? opened.rowCount : null));
@@ -30,8 +29,7 @@ export function TrainPage() {
         <RunControls />
       </PageHeader>
       <Notes>
-        {error !== null && <ErrorNote error={error} />}
-        {state.kind === 'failed' && error === null && <ErrorNote error={fromWire(state.error)} />}
+        <RunNotes />
         {estimateError !== null && <ErrorNote error={estimateError} />}
         <Warnings />
       </Notes>

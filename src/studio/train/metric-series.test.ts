@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { StepMetrics } from '#protocol/trainer.ts';
+import type { EvaluationMetrics, StepMetrics } from '#protocol/trainer.ts';
 import { MAX_POINTS, MetricSeries } from '#studio/train/metric-series.ts';
 
 const steps = (losses: readonly number[], from = 1): StepMetrics[] =>
@@ -64,4 +64,55 @@ it('says when the smoothed loss has turned round', () => {
   series.clear();
   series.append(steps([1, 9, 9, 9]));
   expect(series.isRising).toBe(false);
+});
+
+const evaluation = (step: number, lossNats: number, isBest: boolean): EvaluationMetrics => ({
+  step,
+  epoch: 0,
+  lossNats,
+  accuracy: 0.5,
+  tokens: 9,
+  rows: 30,
+  isBest,
+});
+
+it('puts each evaluation at its step, and knows the last and the best', () => {
+  const series = new MetricSeries();
+  series.append(steps([4, 3, 2, 2]));
+  series.appendEvaluation(evaluation(2, 1.79, true));
+  series.appendEvaluation(evaluation(4, 1.83, false));
+  const drawn = series.drawn();
+  expect(drawn.map(({ validationLossNats }) => validationLossNats)).toEqual([undefined, 1.79, undefined, 1.83]);
+  expect(drawn[1]?.validationPerplexity).toBeCloseTo(Math.exp(1.79), 12);
+  expect([series.lastEvaluation?.step, series.bestEvaluation?.step]).toEqual([4, 2]);
+  series.clear();
+  expect([series.lastEvaluation, series.bestEvaluation]).toEqual([null, null]);
+});
+
+it('keeps every evaluation in sight where points stand for many steps', () => {
+  const series = new MetricSeries();
+  series.append(steps(Array.from({ length: 10_000 }, () => 1)));
+  for (let step = 1000; step <= 10_000; step += 1000) series.appendEvaluation(evaluation(step, step, false));
+  const seen = series.drawn().filter((point) => point.validationLossNats !== undefined);
+  expect(seen.map(({ validationLossNats }) => validationLossNats)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((n) => n * 1000));
+  expect(seen.every(({ step, validationLossNats = 0 }) => step >= validationLossNats && step - validationLossNats < 13)).toBe(true);
+});
+
+it('forgets what is measured again, and smooths on as if it had never been', () => {
+  const [straight, resumed] = [new MetricSeries(), new MetricSeries()];
+  straight.append(steps([4, 3, 2, 1]));
+  resumed.append(steps([4, 3, 9, 9, 9]));
+  resumed.appendEvaluation(evaluation(2, 3, true));
+  resumed.appendEvaluation(evaluation(4, 9, false));
+  resumed.wentBack(2);
+  expect([resumed.length, resumed.lastEvaluation?.step]).toEqual([2, 2]);
+  resumed.append(steps([2, 1], 3));
+  expect(resumed.drawn().map(({ smoothLossNats }) => smoothLossNats)).toEqual(straight.drawn().map(({ smoothLossNats }) => smoothLossNats));
+  // Steps that come again cut off by themselves what came after them.
+  resumed.append(steps([7], 2));
+  expect(resumed.drawn().map(({ step, lossNats }) => [step, lossNats])).toEqual([
+    [1, 4],
+    [2, 7],
+  ]);
+  expect(resumed.evaluations).toEqual([]);
 });
