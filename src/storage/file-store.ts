@@ -130,3 +130,12 @@ export async function readWhole(store: FileStore, path: string): Promise<Uint8Ar
   const source = await store.open(path);
   return source.read(0, source.sizeBytes);
 }
+
+/** Bytes of all files in a folder and below; 0 when there is none. */
+export async function sizeBelow(store: FileStore, folder: string): Promise<number> {
+  let sum = 0;
+  for (const { name, kind, sizeBytes } of await store.list(folder)) {
+    sum += kind === 'file' ? sizeBytes : await sizeBelow(store, joinPath(folder, name));
+  }
+  return sum;
+}
