@@ -66,7 +66,7 @@ export class MetricSeries {
   }
 
   /** Steps that were measured before take the place of what came from there on. */
-  append(steps: readonly StepMetrics[]): void {
+  append(steps: readonly Pick<StepMetrics, 'step' | 'lossNats'>[]): void {
     const [first] = steps;
     if (first !== undefined) this.#cut(first.step - 1);
     for (const { step, lossNats } of steps) this.#add(step, lossNats);
