@@ -21,14 +21,18 @@ import type { ModelSource } from '#run/device-host.ts';
 /** A line of a run's record: what it measured, in the order in which it was measured. */
 export type RunRecord = { steps: StepMetrics[] } | { evaluation: EvaluationMetrics } | { wentBack: number };
 
-/** One run that is kept. Writing goes on behind the caller, in order; what fails is told by `onError` once. */
+/** One run that is kept. Writing goes on behind the caller, in order. */
 export interface ArchivedRun {
   readonly id: string;
+  /** Told once that what was measured could not be written down. */
+  onError: (error: unknown) => void;
   readonly checkpoints: KeptCheckpoints;
   /** A kept run goes on: from `step`, with this recipe. */
   goOn(recipe: Recipe, steps: number, step: number): Promise<void>;
   append(record: RunRecord): void;
   setState(state: RunState): void;
+  /** Resolves when all that was told is written, or could not be. */
+  settled(): Promise<void>;
 }
 
 export interface RunRows {
@@ -56,5 +60,10 @@ export interface Archive {
   empty(part: StoragePart, name?: string): Promise<void>;
   keepModel(model: ModelSource, onProgress: (done: number, total: number) => void, signal: AbortSignal): Promise<KeptModel>;
   models(): Promise<{ models: KeptModel[]; damaged: DamagedFile[] }>;
-  modelFiles(key: string): Promise<{ name: string; files: NamedFile[] }>;
+  /** @throws AppError `storage/damaged` naming the file that is not as it was copied. */
+  modelFiles(
+    key: string,
+    onProgress: (done: number, total: number) => void,
+    signal: AbortSignal,
+  ): Promise<{ name: string; files: NamedFile[] }>;
 }

@@ -1,100 +1,23 @@
-import { readFileSync, readdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { NamedFile, PackedRows, RunState, StartParams, TrainerEvents } from '#protocol/trainer.ts';
-import { DEFAULTS, type Recipe } from '#recipe/recipe.ts';
-import { Session } from '#run/session.ts';
-import { type WatchedGpu, watchedGpu } from '#run/testing/watched-gpu.ts';
-
-const FOLDER = new URL('../cli/fixtures/tiny-llama/', import.meta.url);
-const files = (): NamedFile[] => readdirSync(FOLDER).map((path) => ({ path, file: new Blob([readFileSync(new URL(path, FOLDER))]) }));
-
-const STEPS = 40;
-const recipe = (said: Partial<Recipe>): Recipe => ({
-  ...DEFAULTS,
-  model: 'tiny-llama',
-  data_files: ['rows'],
-  mapping: { kind: 'text', column: 'text' },
-  loss_on: 'all',
-  lora_r: 4,
-  lora_dropout: 0.1,
-  per_device_train_batch_size: 2,
-  max_steps: STEPS,
-  save_steps: 7,
-  learning_rate: 1e-2,
-  ...said,
-});
-
-/** Rows of lengths that differ, so that steps take several capacities. */
-function rows(count: number): PackedRows {
-  const lengths = Array.from({ length: count }, (_, i) => 5 + ((i * 7) % 23));
-  const offsets = Uint32Array.from({ length: count + 1 }, (_, i) => lengths.slice(0, i).reduce((a, b) => a + b, 0));
-  const total = offsets[count];
-  const lossMask = new Uint8Array(total).fill(1);
-  for (const start of offsets.subarray(0, count)) lossMask[start] = 0;
-  return { tokens: Uint32Array.from({ length: total }, (_, i) => 10 + ((i * i) % 90)), lossMask, offsets };
-}
-
-const params = (said: Partial<Recipe> = {}): StartParams => ({
-  recipe: recipe(said),
-  rows: rows(9),
-  validation: { ...rows(24), rowCount: 24 },
-  heldOut: [{ row: 0, promptText: 'x', prompt: Uint32Array.from([10, 11]), expected: 'no such answer' }],
-  dataName: 'rows',
-});
-
-type Heard = { [E in keyof TrainerEvents]?: TrainerEvents[E][] };
-
-class Watched {
-  readonly gpu: WatchedGpu = watchedGpu();
-  readonly heard: Heard = {};
-  readonly #waiting: { test: () => boolean; resolve: () => void }[] = [];
-  readonly session = new Session(this.gpu.entry, (event, data) => {
-    ((this.heard[event] ??= []) as (typeof data)[]).push(data);
-    for (const { test, resolve } of this.#waiting) if (test()) resolve();
-  });
-
-  get state(): RunState {
-    return this.heard.state!.at(-1)!;
-  }
-
-  get steps(): number[] {
-    return (this.heard.metrics ?? []).flatMap(({ steps }) => steps.map(({ step }) => step));
-  }
-
-  until(test: () => boolean): Promise<void> {
-    return test() ? Promise.resolve() : new Promise((resolve) => this.#waiting.push({ test, resolve }));
-  }
-
-  over(): Promise<void> {
-    return this.until(() => this.state.kind === 'done' || this.state.kind === 'failed');
-  }
-
-  lose(): void {
-    this.gpu.devices.at(-1)!.destroy();
-  }
-
-  async adapter(): Promise<string> {
-    const { files: exported } = await this.session.exportAdapter();
-    return Buffer.from(exported.find(({ path }) => path === 'adapter_model.safetensors')!.bytes).toString('hex');
-  }
-}
+import type { RunState } from '#protocol/trainer.ts';
+import type { Recipe } from '#recipe/recipe.ts';
+import { STEPS, WatchedSession, lengthsOf, tinyRun } from '#run/testing/watched-session.ts';
 
 describe('a session whose device is lost', () => {
-  const opened: Watched[] = [];
+  const opened: WatchedSession[] = [];
   afterEach(async () => {
     for (const watched of opened.splice(0)) await watched.session.close();
   });
 
-  async function open(): Promise<Watched> {
-    const watched = new Watched();
+  async function open(): Promise<WatchedSession> {
+    const watched = new WatchedSession();
     opened.push(watched);
-    await watched.session.openModel({ name: 'tiny', files: files() });
-    return watched;
+    return watched.open();
   }
 
   async function undisturbed(said: Partial<Recipe> = {}): Promise<string> {
     const watched = await open();
-    await watched.session.start(params(said));
+    await watched.session.start(tinyRun(said));
     await watched.over();
     expect(watched.state).toMatchObject({ kind: 'done', endedBy: 'steps', adapterStep: STEPS });
     return watched.adapter();
@@ -103,7 +26,7 @@ describe('a session whose device is lost', () => {
   it('goes on by itself from the last checkpoint, with the bits of the run that lost nothing', async () => {
     const expected = await undisturbed();
     const watched = await open();
-    await watched.session.start(params());
+    await watched.session.start(tinyRun());
     await watched.until(() => (watched.heard.saved ?? []).some(({ step }) => step >= 14));
     watched.lose();
     await watched.over();
@@ -123,7 +46,7 @@ describe('a session whose device is lost', () => {
   it('begins again when there was no checkpoint yet, and keeps the wish to stop or to pause', async () => {
     const expected = await undisturbed({ save_strategy: 'no' });
     const watched = await open();
-    await watched.session.start(params({ save_strategy: 'no' }));
+    await watched.session.start(tinyRun({ save_strategy: 'no' }));
     await watched.until(() => watched.steps.length >= 3);
     watched.lose();
     watched.session.pause();
@@ -137,7 +60,7 @@ describe('a session whose device is lost', () => {
   it('may be lost while the run is paused: it goes on from what the pause had saved', async () => {
     const expected = await undisturbed();
     const watched = await open();
-    await watched.session.start(params());
+    await watched.session.start(tinyRun());
     await watched.until(() => watched.steps.length >= 3);
     watched.session.pause();
     await watched.until(() => watched.state.kind === 'paused' && watched.heard.saved !== undefined);
@@ -152,7 +75,7 @@ describe('a session whose device is lost', () => {
 
   it('gives a finished run its adapter back, and answers again', async () => {
     const watched = await open();
-    await watched.session.start(params());
+    await watched.session.start(tinyRun());
     await watched.over();
     const before = await watched.adapter();
     const ask = { prompt: 'a', maxNewTokens: 4, temperature: 0, topK: 0, topP: 1, seed: 1 };
@@ -166,7 +89,7 @@ describe('a session whose device is lost', () => {
 
   it('gives up when devices are lost one after another, and says so', async () => {
     const watched = await open();
-    await watched.session.start(params({ max_steps: 5000, save_strategy: 'no' }));
+    await watched.session.start(tinyRun({ max_steps: 5000, save_strategy: 'no' }));
     for (let i = 0; i < 4; i++) {
       const steps = watched.steps.length;
       await watched.until(() => watched.gpu.devices.length === i + 1 && watched.steps.length > steps);
@@ -186,7 +109,7 @@ describe('a session whose device is lost', () => {
       const found = await pop();
       return ++pops % 2 === 0 ? ({ message: 'no memory left' } as GPUError) : found;
     };
-    const asked = params({ per_device_train_batch_size: 4 });
+    const asked = tinyRun({ per_device_train_batch_size: 4 });
     await expect(watched.session.start(asked)).rejects.toMatchObject({ code: 'gpu/out-of-memory' });
     const failed = watched.state as Extract<RunState, { kind: 'failed' }>;
     expect(failed.kind).toBe('failed');
@@ -204,7 +127,3 @@ describe('a session whose device is lost', () => {
     expect(watched.state.kind).toBe('done');
   }, 120_000);
 });
-
-function lengthsOf({ offsets }: PackedRows): Uint32Array {
-  return Uint32Array.from({ length: offsets.length - 1 }, (_, i) => offsets[i + 1] - offsets[i]);
-}

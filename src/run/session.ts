@@ -182,7 +182,8 @@ export class Session {
   }
 
   async keptModelFiles({ key }: { key: string }): Promise<{ name: string; files: NamedFile[] }> {
-    return this.#requireArchive().modelFiles(key);
+    const archive = this.#requireArchive();
+    return this.#longJob(key.slice(0, 8), (onProgress, signal) => archive.modelFiles(key, onProgress, signal));
   }
 
   async probeBudget({ capBytes }: ParamsOf<'probeBudget'>): Promise<BudgetProbe> {
@@ -253,6 +254,7 @@ export class Session {
   /** Gives the device back and ends what goes on: for tests and for a worker that is closed. */
   async close(): Promise<void> {
     this.#active?.run.stop();
+    await this.#active?.kept?.settled();
     await this.#host.destroy();
   }
 
@@ -277,7 +279,10 @@ export class Session {
       this.#state({ kind: 'failed', step: 0, error: toWire(error), remedies: [] });
       throw error;
     });
-    if (kept) run.keepIn(kept.checkpoints);
+    if (kept) {
+      run.keepIn(kept.checkpoints);
+      kept.onError = (error) => this.#emit('notSaved', { runId: kept.id, step: run.step, error: toWire(error) });
+    }
     this.#active = { run, kept };
     const plan = summaryOfPlan(run.plan, answering);
     this.#plannedBytes = plan.bytes;

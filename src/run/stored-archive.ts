@@ -1,0 +1,142 @@
+/** What a session keeps in a file store: its runs, the models that were copied, and how large all of it is. */
+import { AppError } from '#base/errors.ts';
+import type {
+  DamagedFile,
+  EvaluationMetrics,
+  KeptModel,
+  NamedFile,
+  RunSummary,
+  StartParams,
+  StepMetrics,
+  StoragePart,
+  StorageReport,
+} from '#protocol/trainer.ts';
+import type { Archive, ArchivedRun, OpenedRun } from '#run/archive.ts';
+import type { ModelSource } from '#run/device-host.ts';
+import { KeptRun, historyOf } from '#run/kept-run.ts';
+import type { FileStore } from '#storage/file-store.ts';
+import { KeptFiles, type KeptFolder } from '#storage/models.ts';
+import { RunStore, type StoredRun } from '#storage/runs.ts';
+import { emptyPart, readUsage } from '#storage/usage.ts';
+
+export type BlobOf = (path: string) => Promise<Blob>;
+
+export class StoredArchive implements Archive {
+  readonly #store: FileStore;
+  readonly #runs: RunStore;
+  readonly #models: KeptFiles;
+  readonly #blobOf: BlobOf;
+
+  /** `blobOf`: a file of the store as the browser has it, to be handed to another worker. */
+  constructor(store: FileStore, blobOf: BlobOf) {
+    this.#store = store;
+    this.#blobOf = blobOf;
+    this.#runs = new RunStore(store);
+    this.#models = new KeptFiles(store, 'models');
+  }
+
+  async create(params: StartParams & { modelName: string; modelKey: string; steps: number }): Promise<ArchivedRun> {
+    const { recipe, rows, validation, heldOut, dataName, modelName, modelKey, steps } = params;
+    const createdAt = new Date().toISOString();
+    const id = `${createdAt.replace(/[^\d]/g, '').slice(0, 14)}-${crypto.randomUUID().slice(0, 8)}`;
+    const run: Omit<StoredRun, 'version' | 'updatedAt'> = {
+      id,
+      name: `${modelName}, ${dataName}`,
+      createdAt,
+      state: 'running',
+      step: 0,
+      steps,
+      recipe,
+      model: { name: modelName, key: modelKey },
+      data: { name: dataName, rows: rows.offsets.length - 1 },
+      note: '',
+    };
+    await this.#runs.create(run, { train: rows, validation, heldOut });
+    return new KeptRun(this.#runs, id);
+  }
+
+  async list(): Promise<{ runs: RunSummary[]; damaged: DamagedFile[] }> {
+    const { runs, damaged } = await this.#runs.list();
+    const summaries: RunSummary[] = [];
+    for (const run of runs) summaries.push(await this.#summary(run));
+    return { runs: summaries, damaged };
+  }
+
+  async open(runId: string): Promise<OpenedRun> {
+    const run = await this.#runs.get(runId);
+    const rows = await this.#runs.rows(runId);
+    const { step, files, damaged } = await this.#runs.checkpoints(runId).latest();
+    return {
+      summary: await this.#summary(run),
+      rows,
+      kept: new KeptRun(this.#runs, runId),
+      latest: { step, files },
+      damaged: damaged.map(({ path, file, found, expected }) => ({ path: `${path}/${file}`, found, expected })),
+    };
+  }
+
+  async history(runId: string): Promise<{ steps: StepMetrics[]; evaluations: EvaluationMetrics[] }> {
+    return historyOf(await this.#runs.metrics(runId));
+  }
+
+  remove(runId: string): Promise<void> {
+    return this.#runs.remove(runId);
+  }
+
+  async report(): Promise<StorageReport> {
+    const persisted = typeof navigator === 'undefined' ? undefined : navigator.storage?.persisted?.bind(navigator.storage);
+    return { ...(await readUsage(this.#store)), isPersistent: persisted ? await persisted() : null };
+  }
+
+  empty(part: StoragePart, name?: string): Promise<void> {
+    return emptyPart(this.#store, part, name);
+  }
+
+  async keepModel(
+    { name, files }: ModelSource,
+    onProgress: (done: number, total: number) => void,
+    signal: AbortSignal,
+  ): Promise<KeptModel> {
+    const report = ({ doneBytes, totalBytes }: { doneBytes: number; totalBytes: number }) => onProgress(doneBytes, totalBytes);
+    return summaryOf(await this.#models.add(name, files, { onProgress: report, signal }));
+  }
+
+  async models(): Promise<{ models: KeptModel[]; damaged: DamagedFile[] }> {
+    const { kept, damaged } = await this.#models.list();
+    return { models: kept.map(summaryOf), damaged };
+  }
+
+  async modelFiles(
+    key: string,
+    onProgress: (done: number, total: number) => void,
+    signal: AbortSignal,
+  ): Promise<{ name: string; files: NamedFile[] }> {
+    const kept = await this.#models.get(key);
+    const report = ({ doneBytes, totalBytes }: { doneBytes: number; totalBytes: number }) => onProgress(doneBytes, totalBytes);
+    const [damaged] = await this.#models.verify(key, { onProgress: report, signal });
+    if (damaged) {
+      const { path, found, expected } = damaged;
+      throw new AppError('storage/damaged', `${path}: ${found} was found, ${expected} was expected`, { file: path, found, expected });
+    }
+    const files: NamedFile[] = [];
+    for (const path of Object.keys(kept.files)) files.push({ path, file: await this.#blobOf(this.#models.pathOf(key, path)) });
+    return { name: kept.name, files };
+  }
+
+  async #summary({ model, data, version: _, note: __, ...run }: StoredRun): Promise<RunSummary> {
+    const checkpoints = await this.#runs.checkpoints(run.id).list();
+    return {
+      ...run,
+      modelName: model.name,
+      modelKey: model.key,
+      dataName: data.name,
+      rowCount: data.rows,
+      checkpoints: checkpoints.map(({ step }) => step),
+      sizeBytes: await this.#runs.sizeBytes(run.id),
+    };
+  }
+}
+
+function summaryOf({ key, name, sizeBytes }: KeptFolder): KeptModel {
+  return { key, name, sizeBytes };
+}
