@@ -26,3 +26,13 @@ test('keeps a whole checkpoint through faults drawn by a seed', async ({ page, b
 test('tells that the browser gives no more space, in a private window', async ({ page, baseURL }) => {
   await expectFullTold(await StorePage.open(page, String(baseURL)));
 });
+
+test('keeps a model in pieces, and finds the file that was spoilt', async ({ page, baseURL }) => {
+  const store = await StorePage.open(page, String(baseURL));
+  const sizeBytes = 20 * 1_048_576 + 123;
+  expect(await store.run('model', { sizeBytes })).toEqual({
+    fileBytes: sizeBytes,
+    damaged: 0,
+    damagedAfter: ['models/KEY/files/m/model.gguf'],
+  });
+});

@@ -1,10 +1,12 @@
 /** What the tests of the browser's files ask of a worker, which runs it on the real store. Only tests build this. */
+import { memorySource } from '#base/bytes.ts';
 import { AppError } from '#base/errors.ts';
 import { Random } from '#base/random.ts';
 import { type CheckpointFiles, CheckpointFolder, type DamagedCheckpoint } from '#storage/checkpoints.ts';
+import { KeptFiles } from '#storage/models.ts';
 import { opfsStore } from '#storage/opfs-store.ts';
 import { recordOperations, strike } from '#storage/testing/checkpoint-faults.ts';
-import { drawFault, filesBelow } from '#storage/testing/faulty-store.ts';
+import { drawFault, filesBelow, flipByte } from '#storage/testing/faulty-store.ts';
 import { storeCases } from '#storage/testing/store-cases.ts';
 
 export interface Tasks {
@@ -13,6 +15,8 @@ export interface Tasks {
   faults(params: { seed: number; count: number }): { struck: number; problems: string[] };
   /** Writes a file of `sizeBytes`, by the store or as a checkpoint's: the error or null, and which files it left. */
   fill(params: { sizeBytes: number; as: 'file' | 'checkpoint' }): { code: string; expected: number; left: string[] } | null;
+  /** Keeps a model of `sizeBytes`; how large its file is for another worker, what `verify` says, and after it was spoilt. */
+  model(params: { sizeBytes: number }): { fileBytes: number; damaged: number; damagedAfter: string[] };
   /** Keeps checkpoints, each after the other without an end; `written` says which are answered. */
   keep(params: { fromStep: number }): void;
   latest(): { step: number | null; isEqual: boolean; damaged: DamagedCheckpoint[] };
@@ -71,6 +75,18 @@ const tasks: { [T in keyof Tasks]: (params: Parameters<Tasks[T]>[0]) => Promise<
       if (!(error instanceof AppError)) throw error;
       return { code: error.code, expected: Number(error.details.expected), left: await filesBelow(store, '') };
     }
+  },
+
+  async model({ sizeBytes }) {
+    const store = await freshStore('models');
+    const models = new KeptFiles(store, 'models');
+    const bytes = new Uint8Array(sizeBytes).map((_, i) => i >> 8);
+    const { key } = await models.add('m', new Map([['m/model.gguf', memorySource('m/model.gguf', bytes)]]));
+    const path = models.pathOf(key, 'm/model.gguf');
+    const damaged = (await models.verify(key)).length;
+    const { size } = await store.file(path);
+    await flipByte(store, path, sizeBytes - 1, 1);
+    return { fileBytes: size, damaged, damagedAfter: (await models.verify(key)).map((file) => file.path.replace(key, 'KEY')) };
   },
 
   async keep({ fromStep }) {

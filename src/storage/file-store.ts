@@ -19,7 +19,7 @@ export interface StoredEntry {
 export interface FileStore {
   /** Sorted by name; none when there is no such folder. */
   list(folder: string): Promise<StoredEntry[]>;
-  /** A source of the file as it is now; once the file was written anew it may not be read any more. @throws AppError `storage/not-found`. */
+  /** A source of the file as it is now; what it reads once the file was written anew is not defined. @throws AppError `storage/not-found`. */
   open(path: string): Promise<ByteSource>;
   /**
    * The whole file anew, on the disk before it resolves. A crash or a failure may leave it torn: what must be whole is named by a

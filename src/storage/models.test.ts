@@ -116,6 +116,19 @@ describe('KeptFiles', () => {
     await expect(models.add('out', sourcesOf({ '../out': pattern(3, 1) }))).rejects.toMatchObject({ code: 'storage/failed' });
   });
 
+  test('a removal that a crash ends leaves nothing that counts as kept or damaged', async () => {
+    for (let seed = 0; seed < 8; seed++) {
+      const { store, key } = await keptOf();
+      const dying = new KeptFiles(new FaultyStore(store, { kind: 'crash', operation: 1, atByte: 1, seed }), 'models');
+      await expect(dying.remove(key)).rejects.toMatchObject({ code: 'storage/failed' });
+      const models = new KeptFiles(store, 'models');
+      expect(await models.list()).toEqual({ kept: [], damaged: [] });
+      expect(await models.sizeBytes(key)).toBeGreaterThan(0);
+      await models.remove(key);
+      expect(store.files.size).toBe(0);
+    }
+  });
+
   test('survives faults drawn by a seed', async () => {
     const recording = new FaultyStore(memoryStore());
     const { key } = await new KeptFiles(recording, 'datasets').add('tiny', sourcesOf(SMALL));

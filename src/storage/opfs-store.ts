@@ -8,7 +8,7 @@ import { byName, failureName, type FileStore, splitPath, storageError, type Stor
 const CHROMIUM_NO_SPACE = 2 ** 32 - 8;
 
 export interface OpfsStore extends FileStore {
-  /** The file as the browser has it, to be sent to another worker; once it was written anew it may not be read any more. @throws as `open`. */
+  /** The file as the browser has it, to be sent to another worker. @throws as `open`. */
   file(path: string): Promise<File>;
 }
 
@@ -136,7 +136,7 @@ function sourceOf(path: string, file: File): ByteSource {
       try {
         return await blob.read(start, end);
       } catch (error) {
-        // A file that was written since it was opened gives NotReadableError.
+        // A browser may answer NotReadableError where the file was written since it was opened.
         throw openError(path, error);
       }
     },

@@ -125,6 +125,15 @@ describe('RunStore', () => {
     }
   });
 
+  test('of two whole copies the newer one holds: a crash came between them', async () => {
+    const { store, runs } = await storeOf('a');
+    const before = store.files.get('runs/a/run.json') as Uint8Array;
+    await runs.update('a', { step: 7 });
+    store.files.set('runs/a/run.json', before);
+    expect(await runs.list()).toMatchObject({ runs: [{ step: 7 }], damaged: [] });
+    expect(await runs.update('a', { note: 'on' })).toMatchObject({ step: 7, note: 'on' });
+  });
+
   test('two damaged copies are both named, and the run is not taken for absent', async () => {
     const { store, runs } = await storeOf('a', 'b');
     for (const file of ['run.json', 'run.copy.json']) await flipByte(store, `runs/a/${file}`, 100, 1);
