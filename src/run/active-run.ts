@@ -109,6 +109,7 @@ export class ActiveRun {
     const state = files ? await readTrainingState(this.#plan.layout, files) : {};
     await this.#allocate(gpu, state);
     this.#from = kept?.position ?? null;
+    this.live.step = this.#from?.step ?? 0;
     const { heldOut } = this.parts;
     return heldOut.length > 0 ? planAnswering(gpu, open.model, this.#plan.layout, heldOut, open.tokenizer) : null;
   }
@@ -253,6 +254,7 @@ export class ActiveRun {
           meter.restart();
           if (report.step < totalSteps) events.state(training(report.step));
         },
+        onSaving: () => batcher.flush(),
         onSaved: (report) => events.saved(report),
         onNotSaved: (step, error) => events.notSaved(step, toWire(error)),
         onBoundary: async (step) => {

@@ -145,10 +145,12 @@ export class Session {
   }
 
   async runs(): Promise<{ runs: RunSummary[]; damaged: DamagedFile[] }> {
+    await this.#active?.kept?.settled();
     return this.#archive ? this.#archive.list() : { runs: [], damaged: [] };
   }
 
   async history({ runId }: { runId: string }): Promise<{ steps: StepMetrics[]; evaluations: EvaluationMetrics[] }> {
+    await this.#active?.kept?.settled();
     return this.#requireArchive().history(runId);
   }
 
@@ -253,8 +255,9 @@ export class Session {
 
   /** Gives the device back and ends what goes on: for tests and for a worker that is closed. */
   async close(): Promise<void> {
-    this.#active?.run.stop();
     await this.#active?.kept?.settled();
+    if (this.#active) this.#active.kept = null; // what goes on is left as it is, to be gone on with
+    this.#active?.run.stop();
     await this.#host.destroy();
   }
 

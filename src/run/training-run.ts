@@ -38,6 +38,8 @@ export interface RunHooks {
   onEvaluation?(report: EvaluationReport): void;
   /** `done` of `total` held-out rows are measured. */
   onEvaluating?(step: number, done: number, total: number): void;
+  /** A checkpoint is about to be written; every step before it is reported. */
+  onSaving?(step: number): void;
   onSaved?(report: SavedReport): void;
   /** A checkpoint could not be written: the run pauses; when it is resumed it tries again. */
   onNotSaved?(step: number, error: unknown): void;
@@ -205,6 +207,7 @@ class Trained {
     const { run, identity, checkpoints, hooks } = this.#options;
     if (!checkpoints || this.#savedAt === step || step === 0) return;
     await this.#saving;
+    hooks.onSaving?.(step);
     const startedAt = performance.now();
     const files = checkpointFiles(run.plan, await run.training.readState(), this.#position, identity);
     const heldMs = performance.now() - startedAt;
