@@ -1,6 +1,6 @@
 /** Small JSON files that carry their own hash, so that a changed byte anywhere in them shows. Knows nothing of what they say. */
 import { AppError } from '#base/errors.ts';
-import { damagedError, type FileStore, readWhole, sha256Hex } from '#storage/file-store.ts';
+import { damagedError, sha256Hex } from '#storage/file-store.ts';
 
 /** A manifest of a model of 1 TB with a hash for each 16 MiB has under 5 MB. */
 const MAX_BYTES = 16_000_000;
@@ -49,11 +49,6 @@ export async function openSealed(file: string, bytes: Uint8Array, version: numbe
     throw new AppError('format/unsupported', message, { file, found: `version ${found}`, expected: `version ${version}` });
   }
   return body as Versioned;
-}
-
-/** @throws as `openSealed`, and `storage/not-found`. */
-export async function readSealed(store: FileStore, path: string, version: number): Promise<Versioned> {
-  return openSealed(path, await readWhole(store, path), version);
 }
 
 /** A file that cannot be used, by its path in the store. */
