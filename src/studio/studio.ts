@@ -1,38 +1,27 @@
 /** The stores of one page and what joins them: drops, the demo, and what has to be made anew when something changes. Knows no component. */
 import type { StateStorage } from 'zustand/middleware';
 import { createStore, type StoreApi } from 'zustand/vanilla';
-import type { AppError } from '#base/errors.ts';
 import type { MappingGuess } from '#protocol/data.ts';
-import type { PlanSummary } from '#protocol/trainer.ts';
+import type { StoragePart } from '#protocol/trainer.ts';
 import type { Recipe } from '#recipe/recipe.ts';
 import type { Clients } from '#studio/clients.ts';
 import { type Demo, type FetchDemoFile, loadDemo } from '#studio/demo.ts';
-import { classifyDrop, type LooksLike, namedFiles } from '#studio/drop/classify.ts';
+import { classifyDrop, namedFiles } from '#studio/drop/classify.ts';
 import { createExportStore } from '#studio/export/export-store.ts';
+import { followChanges } from '#studio/follow-changes.ts';
 import { createChatStore } from '#studio/stores/chat.ts';
-import { createDatasetStore, type OpenedDataset, type Prepared } from '#studio/stores/dataset.ts';
+import { createDatasetStore, type OpenedDataset } from '#studio/stores/dataset.ts';
 import { asAppError, createDeviceStore } from '#studio/stores/device.ts';
 import { createDraftStore, type RecipeOf } from '#studio/stores/drafts.ts';
+import { createGoingOnStore } from '#studio/stores/going-on.ts';
+import { createKeepingStore } from '#studio/stores/keeping.ts';
 import { createModelStore, type ModelSource } from '#studio/stores/model.ts';
 import type { Place } from '#studio/stores/place.ts';
+import type { ProjectStore } from '#studio/stores/project.ts';
 import { type ComposedRecipe, composeRecipe } from '#studio/stores/recipe.ts';
 import { adapterStep, createRunStore, isActive } from '#studio/stores/run.ts';
+import { createRunsStore } from '#studio/stores/runs.ts';
 import { MetricSeries } from '#studio/train/metric-series.ts';
-
-export interface ProjectStore {
-  recipe: ComposedRecipe;
-  /** Whose recipe is being changed. */
-  recipeOf: RecipeOf;
-  mapping: MappingGuess | null;
-  /** What the recipe would take on this device. */
-  estimate: PlanSummary | null;
-  estimateError: AppError | null;
-  demoError: AppError | null;
-  /** A drop that could not be used, or that would cost an adapter. */
-  notice: Notice | null;
-}
-
-export type Notice = { kind: 'refused'; name: string; looksLike: LooksLike } | { kind: 'replaces'; model: ModelSource; step: number };
 
 export interface StudioOptions {
   clients: Clients;
@@ -43,9 +32,6 @@ export interface StudioOptions {
 }
 
 export type Studio = ReturnType<typeof createStudio>;
-
-/** Reading all rows waits until typing has come to rest. */
-const REST_MS = 300;
 
 /** Datasets of one name and the same columns share what was chosen for them. */
 export function datasetKey({ name, columns }: Pick<OpenedDataset, 'name' | 'columns'>): string {
@@ -61,7 +47,10 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
   const run = createRunStore(clients, series);
   const chat = createChatStore(clients);
   const exports = createExportStore(clients.trainer);
+  const runs = createRunsStore(clients.trainer);
+  const keeping = createKeepingStore(clients.trainer);
   let demo: Demo | null = null;
+  let demoKey: string | null = null;
 
   const mappingNow = (): MappingGuess | null => {
     const { opened } = dataset.getState();
@@ -90,7 +79,7 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
     notice: null,
   }));
 
-  followChanges({ device, model, dataset, drafts, run, chat, project, clients, compose, mappingNow, recipeOfNow });
+  followChanges({ model, dataset, drafts, run, chat, project, clients, compose, mappingNow, recipeOfNow });
   clients.trainer.on('deviceLost', ({ isRecovering }) => {
     if (isRecovering) return;
     model.getState().forget();
@@ -104,8 +93,23 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
       run.getState().forget();
       chat.getState().forget();
       exports.getState().forget();
+      if (source.isDemo) demoKey = model.getState().opened?.summary.key ?? null;
+      await goingOn.getState().modelOpened();
     }
   };
+  const goingOn = createGoingOnStore({
+    trainer: clients.trainer,
+    model,
+    run,
+    openModel,
+    demoModel: (key) => (key === demoKey ? (demo?.model ?? null) : null),
+    show: () => goTo('train'),
+  });
+  run.subscribe((now, before) => {
+    if (isActive(now.state) === isActive(before.state)) return;
+    void runs.getState().refresh();
+    void keeping.getState().refresh();
+  });
 
   return {
     device,
@@ -115,12 +119,15 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
     run,
     chat,
     exports,
+    runs,
+    keeping,
+    goingOn,
     project,
     series,
-    /** The device, then the demo project: what a page does first. */
+    /** The device, then the demo project, and what was left from another day: what a page does first. */
     async begin() {
       await device.getState().open();
-      await this.openDemo();
+      await Promise.all([this.openDemo(), runs.getState().refresh(), keeping.getState().refresh()]);
     },
     async openDemo(parts: { model: boolean; data: boolean } = { model: true, data: true }) {
       try {
@@ -143,6 +150,15 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
       else await openModel(source);
     },
     replaceModel: openModel,
+    /** Opens a model that is kept on this device. */
+    async openKeptModel(key: string) {
+      try {
+        const source = await clients.trainer.call('keptModelFiles', { key });
+        await this.useModel({ ...source, isDemo: false });
+      } catch (error) {
+        keeping.setState({ error: asAppError(error) });
+      }
+    },
     async drop(files: readonly File[]) {
       const drop = await classifyDrop(namedFiles(files));
       if (drop.kind === 'refused') {
@@ -180,6 +196,13 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
       await settled(dataset, ({ preparing }) => preparing === null);
       await this.startRun();
     },
+    async removeRun(id: string) {
+      if (await runs.getState().remove(id)) await keeping.getState().refresh();
+    },
+    async emptyStorage(part: StoragePart, name?: string) {
+      await keeping.getState().empty(part, name);
+      await runs.getState().refresh();
+    },
     async startRun() {
       const { prepared } = dataset.getState();
       const { recipe } = project.getState().recipe;
@@ -199,90 +222,6 @@ async function settled<T>(store: StoreApi<T>, isSettled: (state: T) => boolean):
       stop();
       resolve();
     });
-  });
-}
-
-interface Followed {
-  device: ReturnType<typeof createDeviceStore>;
-  model: ReturnType<typeof createModelStore>;
-  dataset: ReturnType<typeof createDatasetStore>;
-  drafts: ReturnType<typeof createDraftStore>;
-  run: ReturnType<typeof createRunStore>;
-  chat: ReturnType<typeof createChatStore>;
-  project: StoreApi<ProjectStore>;
-  clients: Clients;
-  compose: () => ComposedRecipe;
-  mappingNow: () => MappingGuess | null;
-  recipeOfNow: () => RecipeOf;
-}
-
-/** Keeps recipe, preview, sequences, plan and the fields of chat in step with model, dataset and drafts. */
-function followChanges({ model, dataset, drafts, run, chat, project, clients, compose, mappingNow, recipeOfNow }: Followed): void {
-  const keys = { preview: '', prepare: '', plan: '', fields: '' };
-  const isNew = (name: keyof typeof keys, ...parts: unknown[]): boolean => {
-    const key = JSON.stringify(parts);
-    const hasChanged = keys[name] !== key;
-    keys[name] = key;
-    return hasChanged;
-  };
-  let resting: ReturnType<typeof setTimeout> | undefined;
-  let plans = 0;
-
-  const makePlan = async (recipe: ComposedRecipe['recipe'], prepared: Prepared | null): Promise<void> => {
-    const turn = ++plans;
-    if (recipe === null || prepared === null) {
-      project.setState({ estimate: null, estimateError: null });
-      return;
-    }
-    try {
-      const { rowLengths, validationLengths, heldOut } = prepared;
-      const estimate = await clients.trainer.call('plan', { recipe, rowLengths, validationLengths, heldOut });
-      if (turn === plans) project.setState({ estimate, estimateError: null });
-    } catch (error) {
-      if (turn === plans) project.setState({ estimate: null, estimateError: asAppError(error) });
-    }
-  };
-
-  const follow = (): void => {
-    const recipe = compose();
-    project.setState({ recipe, mapping: mappingNow(), recipeOf: recipeOfNow() });
-    const { settings } = recipe;
-    const opened = { model: model.getState().opened?.id, data: dataset.getState().opened?.id };
-    const { row, prepared } = dataset.getState();
-    const answeredRows = drafts.getState().answeredRows[recipeOfNow()];
-    const isReady = opened.model !== undefined && opened.data !== undefined && settings !== null;
-    if (isNew('preview', opened, settings, row) && isReady) void dataset.getState().makePreview(settings);
-    if (isNew('prepare', opened, settings, answeredRows)) {
-      clearTimeout(resting);
-      if (isReady) {
-        const isFirst = prepared === null && dataset.getState().preparing === null;
-        const prepare = () => void dataset.getState().prepare(settings, answeredRows);
-        if (isFirst) {
-          prepare();
-        } else {
-          dataset.getState().expectPrepare();
-          resting = setTimeout(prepare, REST_MS);
-        }
-      }
-    }
-    if (isNew('fields', opened, settings?.mapping) && opened.model !== undefined) void chat.getState().askForFields(settings);
-    const isPlannable = !isActive(run.getState().state) && opened.model !== undefined;
-    // A prepared result is a new object each time; its identity is the number of times that it was new.
-    if (isPlannable && isNew('plan', opened, recipe.recipe, preparedNumber(prepared))) void makePlan(recipe.recipe, prepared);
-  };
-  const numbers = new WeakMap<object, number>();
-  let nextNumber = 1;
-  const preparedNumber = (prepared: object | null): number => {
-    if (prepared === null) return 0;
-    const number = numbers.get(prepared) ?? nextNumber++;
-    numbers.set(prepared, number);
-    return number;
-  };
-  model.subscribe(follow);
-  dataset.subscribe(follow);
-  drafts.subscribe(follow);
-  run.subscribe((now, before) => {
-    if (isActive(now.state) !== isActive(before.state)) follow();
   });
 }
 

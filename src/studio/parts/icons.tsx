@@ -45,6 +45,12 @@ export const placeIcons: Record<Place, ReactNode> = {
       <path d="M11 7h6v9.500L14 14h-3Z" />
     </Icon>
   ),
+  runs: (
+    <Icon>
+      <path d="M7 5h10M7 10h10M7 15h10" />
+      <path d="M3 5h.5M3 10h.5M3 15h.5" />
+    </Icon>
+  ),
   export: (
     <Icon>
       <path d="M10 3v9M6.500 8.500 10 12l3.500-3.500M3.500 13.500v3h13v-3" />

@@ -16,7 +16,8 @@ export function Rail({ place: current }: { place: Place }) {
   const dataset = useStore(studio.dataset);
   const project = useStore(studio.project);
   const run = useStore(studio.run);
-  const states = railStates({ device, model, dataset, project, run }, text);
+  const runs = useStore(studio.runs);
+  const states = railStates({ device, model, dataset, project, run, runs }, text);
   return (
     <nav className={classes.rail} aria-label={text.placesLabel}>
       <Brand />

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { AppError } from '#base/errors.ts';
+import type { RunSummary } from '#protocol/trainer.ts';
 import { type RailInput, railStates, shortModelName } from '#studio/shell/rail-states.ts';
 import { en } from '#studio/text/en.ts';
 
@@ -9,7 +10,8 @@ const nothing: RailInput = {
   model: { opened: null, opening: null },
   dataset: { opened: null, opening: null, prepared: null, prepareError: null, previewError: null },
   project: { mapping: null, estimate: null },
-  run: { state: { kind: 'idle' }, latest: null },
+  run: { state: { kind: 'idle' }, latest: null, runId: null },
+  runs: { runs: null, dismissed: null },
 };
 const summary = { name: 'SmolLM2-135M-Instruct.Q4_1.gguf', parameterCount: 134_515_008, weightTypes: { q8_0: 1, q4_1: 210 } };
 const mapping = { mapping: { kind: 'text' as const, column: 'text' }, loss: 'all' as const };
@@ -26,6 +28,7 @@ it('says what is missing before anything is open', () => {
     train: 'not ready',
     chat: 'no model',
     export: 'nothing trained yet',
+    runs: 'none kept',
   });
   expect(railStates({ ...nothing, device: { kind: 'missing', error: new AppError('gpu/no-webgpu', '') } }, en).model).toBe('No WebGPU');
 });
@@ -47,7 +50,8 @@ it('tells model, rows and recipe once they are open', () => {
 });
 
 it('follows a run', () => {
-  const of = (state: RailInput['run']['state']) => railStates({ ...nothing, run: { state, latest: { lossNats: 1.8342 } as never } }, en);
+  const of = (state: RailInput['run']['state']) =>
+    railStates({ ...nothing, run: { state, latest: { lossNats: 1.8342 } as never, runId: 'now' } }, en);
   expect(of({ kind: 'training', step: 48, steps: 120, secondsLeft: null })).toMatchObject({
     train: 'step 48 of 120, loss 1.834',
     export: 'adapter of step 48',
@@ -59,6 +63,12 @@ it('follows a run', () => {
     export: 'adapter of step 3',
   });
   expect(of({ kind: 'failed', step: 0, error: some, remedies: [] }).export).toBe('nothing trained yet');
+});
+
+it('counts what is kept, and says when something was cut off', () => {
+  const kept = (state: RunSummary['state'], id = 'a') => ({ id, state }) as RunSummary;
+  const of = (...runs: RunSummary[]) => railStates({ ...nothing, runs: { runs, dismissed: null } }, en).runs;
+  expect([of(), of(kept('done')), of(kept('done'), kept('running', 'b'))]).toEqual(['none kept', '1 kept', '2 kept, one stopped midway']);
 });
 
 it('shortens names by what stands beside them anyway', () => {

@@ -5,7 +5,8 @@ import type { DeviceState } from '#studio/stores/device.ts';
 import type { ModelStore } from '#studio/stores/model.ts';
 import type { Place } from '#studio/stores/place.ts';
 import { adapterStep, type RunStore } from '#studio/stores/run.ts';
-import type { ProjectStore } from '#studio/studio.ts';
+import { interruptedRun, type RunsStore } from '#studio/stores/runs.ts';
+import type { ProjectStore } from '#studio/stores/project.ts';
 import type { Text } from '#studio/text/en.ts';
 
 export interface RailInput {
@@ -13,7 +14,8 @@ export interface RailInput {
   model: Pick<ModelStore, 'opened' | 'opening'>;
   dataset: Pick<DatasetStore, 'opened' | 'opening' | 'prepared' | 'prepareError' | 'previewError'>;
   project: Pick<ProjectStore, 'mapping' | 'estimate'>;
-  run: Pick<RunStore, 'state' | 'latest'>;
+  run: Pick<RunStore, 'state' | 'latest' | 'runId'>;
+  runs: Pick<RunsStore, 'runs' | 'dismissed'>;
 }
 
 /** Weight types of a model in one word or two: the commonest by matrices first. */
@@ -36,7 +38,7 @@ export function findingCount(prepared: DatasetStore['prepared']): number {
   return skipped.length + (truncatedRows.count > 0 ? 1 : 0) + (mergedRows.count > 0 ? 1 : 0);
 }
 
-export function runWords({ state, latest }: RailInput['run'], text: Text): string {
+export function runWords({ state, latest }: Pick<RailInput['run'], 'state' | 'latest'>, text: Text): string {
   const { states } = text.train;
   switch (state.kind) {
     case 'idle':
@@ -74,7 +76,7 @@ function doneWords({ endedBy, step, steps }: Extract<RunState, { kind: 'done' }>
   return endedBy === 'stopped' ? states.stopped(step, steps) : states.done(steps);
 }
 
-export function railStates({ device, model, dataset, project, run }: RailInput, text: Text): Record<Place, string> {
+export function railStates({ device, model, dataset, project, run, runs }: RailInput, text: Text): Record<Place, string> {
   const step = adapterStep(run.state);
   return {
     model: modelWords(device, model, text),
@@ -82,7 +84,13 @@ export function railStates({ device, model, dataset, project, run }: RailInput, 
     train: trainWords(project, run, text),
     chat: model.opened === null ? text.chat.noModelState : step === null ? text.chat.baseState : text.chat.bothState(step),
     export: step === null ? text.export.noneState : text.export.state(step),
+    runs: keptWords(runs, run, text),
   };
+}
+
+function keptWords(runs: RailInput['runs'], run: RailInput['run'], text: Text): string {
+  if (runs.runs === null || runs.runs.length === 0) return text.runs.emptyState;
+  return text.runs.state(runs.runs.length, interruptedRun({ ...runs, dismissed: null }, run) !== null);
 }
 
 function modelWords(device: DeviceState, { opened, opening }: RailInput['model'], text: Text): string {

@@ -106,7 +106,8 @@ export const errorTexts: Record<ErrorCode, ErrorText> = {
   },
   'storage/quota': {
     title: 'The browser gives this page no more space',
-    action: 'Free some space on the disk, or remove what this page has stored.',
+    action: 'Free some space on the disk, or delete what this page keeps.',
+    place: 'runs',
   },
   'storage/damaged': {
     title: 'A stored file is not what was written',

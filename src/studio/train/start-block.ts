@@ -3,7 +3,7 @@ import type { DatasetStore } from '#studio/stores/dataset.ts';
 import type { DeviceState } from '#studio/stores/device.ts';
 import type { ModelStore } from '#studio/stores/model.ts';
 import type { Place } from '#studio/stores/place.ts';
-import type { ProjectStore } from '#studio/studio.ts';
+import type { ProjectStore } from '#studio/stores/project.ts';
 
 export interface StartBlock {
   why: 'device' | 'model' | 'opening' | 'data' | 'mapping' | 'rows' | 'preparing' | 'recipe' | 'plan';

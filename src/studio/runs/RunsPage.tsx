@@ -1,0 +1,61 @@
+/** Runs: those that are kept on this device, to go on with, extend or delete; beneath them all that is kept, and how much of it. */
+import { useEffect } from 'react';
+import { useStore } from 'zustand';
+import { useStudio, useText } from '#studio/context.ts';
+import { ErrorNote, Note } from '#studio/parts/Note.tsx';
+import { Notes, PageHeader, Section } from '#studio/parts/Page.tsx';
+import partClasses from '#studio/parts/parts.module.css';
+import { RunTable } from '#studio/runs/RunTable.tsx';
+import { StorageSection } from '#studio/runs/StorageSection.tsx';
+import { WaitingNote } from '#studio/runs/WaitingNote.tsx';
+
+export function RunsPage() {
+  const text = useText();
+  const studio = useStudio();
+  const { runs, error, dismissError } = useStore(studio.runs);
+  useEffect(() => {
+    const { runs: store, keeping } = studio;
+    const stop = store.subscribe((now, before) => {
+      if (now.runs !== before.runs) void now.loadCurves();
+    });
+    void store.getState().refresh();
+    void keeping.getState().refresh();
+    return stop;
+  }, [studio]);
+  return (
+    <>
+      <PageHeader title={text.places.runs} lead={text.runs.lead} />
+      <Notes>
+        {error !== null && <ErrorNote error={error} onDismiss={dismissError} />}
+        <WaitingNote />
+        <Damaged />
+      </Notes>
+      <Section title={text.runs.heading}>
+        {runs !== null && runs.length > 0 ? (
+          <RunTable runs={runs} />
+        ) : (
+          <p className={partClasses.muted}>{runs === null && error === null ? text.runs.loading : text.runs.none}</p>
+        )}
+      </Section>
+      <StorageSection />
+    </>
+  );
+}
+
+/** Files that were found to be other than they were written. */
+function Damaged() {
+  const text = useText();
+  const studio = useStudio();
+  const ofRuns = useStore(studio.runs, (runs) => runs.damaged);
+  const ofModels = useStore(studio.keeping, (keeping) => keeping.damaged);
+  const damaged = [...ofRuns, ...ofModels];
+  if (damaged.length === 0) return null;
+  return (
+    <Note
+      tone="warning"
+      title={text.runs.damagedHeading}
+      text={damaged.map(text.train.resumed.damaged).join('\n')}
+      action={text.runs.damagedText}
+    />
+  );
+}

@@ -1,0 +1,122 @@
+/** The runs that are kept on this device, newest first, with their curves where these were asked for. Starts none. */
+import { createStore } from 'zustand/vanilla';
+import type { AppError } from '#base/errors.ts';
+import type { DamagedFile, EvaluationMetrics, RunState, RunSummary } from '#protocol/trainer.ts';
+import type { Trainer } from '#studio/clients.ts';
+import { asAppError } from '#studio/stores/device.ts';
+import { isActive } from '#studio/stores/run.ts';
+import { MetricSeries } from '#studio/train/metric-series.ts';
+
+/** What a row of the table draws and says of a run's losses. */
+export interface RunCurve {
+  /** Of the summary that it was read for: a run that went on has another. */
+  updatedAt: string;
+  smoothLossNats: readonly number[];
+  lastLossNats: number | null;
+  best: EvaluationMetrics | null;
+}
+
+export interface RunsStore {
+  /** Null before they were asked for the first time. */
+  runs: readonly RunSummary[] | null;
+  damaged: readonly DamagedFile[];
+  curves: Readonly<Record<string, RunCurve>>;
+  /** The interrupted run that nobody wants to hear of now. */
+  dismissed: string | null;
+  error: AppError | null;
+  refresh: () => Promise<void>;
+  /** Reads what the newest runs measured, one after another. */
+  loadCurves: () => Promise<void>;
+  /** Whether it is gone. */
+  remove: (id: string) => Promise<boolean>;
+  dismiss: (id: string) => void;
+  dismissError: () => void;
+}
+
+/** Curves of a table that nobody scrolls through would only keep the trainer busy. */
+const MOST_CURVES = 30;
+const SPARK_POINTS = 48;
+
+export function createRunsStore(trainer: Trainer) {
+  return createStore<RunsStore>((set, get) => {
+    let turn = 0;
+    return {
+      runs: null,
+      damaged: [],
+      curves: {},
+      dismissed: null,
+      error: null,
+      async refresh() {
+        const own = ++turn;
+        try {
+          const { runs, damaged } = await trainer.call('runs');
+          if (own !== turn) return;
+          set({ runs: runs.toSorted((a, b) => Date.parse(b.updatedAt) - Date.parse(a.updatedAt)), damaged, error: null });
+        } catch (error) {
+          if (own === turn) set({ error: asAppError(error) });
+        }
+      },
+      async loadCurves() {
+        for (const { id, updatedAt } of (get().runs ?? []).slice(0, MOST_CURVES)) {
+          if (get().curves[id]?.updatedAt === updatedAt) continue;
+          try {
+            const curve = await readCurve(trainer, id, updatedAt);
+            set(({ curves }) => ({ curves: { ...curves, [id]: curve } }));
+          } catch {
+            // A run whose record cannot be read is named among the damaged files; its row has no curve.
+          }
+        }
+      },
+      async remove(id) {
+        try {
+          await trainer.call('removeRun', { runId: id });
+          set({ error: null });
+          await get().refresh();
+          return true;
+        } catch (error) {
+          set({ error: asAppError(error) });
+          return false;
+        }
+      },
+      dismiss(dismissed) {
+        set({ dismissed });
+      },
+      dismissError() {
+        set({ error: null });
+      },
+    };
+  });
+}
+
+async function readCurve(trainer: Trainer, runId: string, updatedAt: string): Promise<RunCurve> {
+  const { steps, evaluations } = await trainer.call('history', { runId });
+  const series = new MetricSeries();
+  series.append(steps);
+  for (const evaluation of evaluations) series.appendEvaluation(evaluation);
+  return {
+    updatedAt,
+    smoothLossNats: series.drawn(SPARK_POINTS).map(({ smoothLossNats }) => smoothLossNats),
+    lastLossNats: steps.at(-1)?.lossNats ?? null,
+    best: series.bestEvaluation,
+  };
+}
+
+/** Whether a kept run was on its way when its page or its browser went. */
+export function isInterrupted({ state }: Pick<RunSummary, 'state'>): boolean {
+  return state === 'running' || state === 'paused';
+}
+
+/** The newest run that was cut off, unless one goes on now: that one is it. */
+export function interruptedRun(
+  { runs, dismissed }: Pick<RunsStore, 'runs' | 'dismissed'>,
+  { state, runId }: { state: RunState; runId: string | null },
+): RunSummary | null {
+  if (isActive(state)) return null;
+  const run = runs?.find((each) => isInterrupted(each) && each.id !== runId);
+  return run === undefined || run.id === dismissed ? null : run;
+}
+
+/** The newest checkpoint of a run; null when none is kept. */
+export function lastCheckpoint({ checkpoints }: Pick<RunSummary, 'checkpoints'>): number | null {
+  return checkpoints.at(-1) ?? null;
+}
