@@ -17,6 +17,9 @@ export class StudioPage {
   readonly chat: ChatPage;
   readonly export: ExportPage;
   readonly error: Locator;
+  /** What is said of another tab. */
+  readonly otherTab: Locator;
+  readonly takeOver: Locator;
 
   constructor(page: Page) {
     this.page = page;
@@ -26,6 +29,8 @@ export class StudioPage {
     this.chat = new ChatPage(page);
     this.export = new ExportPage(page);
     this.error = page.getByRole('alert');
+    this.otherTab = page.getByTestId('other-tab');
+    this.takeOver = page.getByRole('button', { name: 'Take over here' });
   }
 
   /** Opens the page and waits for the demo project. */

@@ -10,12 +10,12 @@ import { Appearance, Brand, Rail } from '#studio/shell/Rail.tsx';
 import { RunAnnouncer } from '#studio/shell/RunAnnouncer.tsx';
 import classes from '#studio/shell/shell.module.css';
 import type { Place, PlaceStore } from '#studio/stores/place.ts';
+import { OneAtWork } from '#studio/tabs/OneAtWork.tsx';
 
 const ModelPage = lazy(async () => ({ default: (await import('#studio/model/ModelPage.tsx')).ModelPage }));
 const DataPage = lazy(async () => ({ default: (await import('#studio/data/DataPage.tsx')).DataPage }));
 const TrainPage = lazy(async () => ({ default: (await import('#studio/train/TrainPage.tsx')).TrainPage }));
 const ChatPage = lazy(async () => ({ default: (await import('#studio/chat/ChatPage.tsx')).ChatPage }));
-const RunsPage = lazy(async () => ({ default: (await import('#studio/runs/RunsPage.tsx')).RunsPage }));
 const ExportPage = lazy(async () => ({ default: (await import('#studio/export/ExportPage.tsx')).ExportPage }));
 
 const pages: Record<Place, ReactNode> = {
@@ -24,7 +24,6 @@ const pages: Record<Place, ReactNode> = {
   train: <TrainPage />,
   chat: <ChatPage />,
   export: <ExportPage />,
-  runs: <RunsPage />,
 };
 
 export function App({ place: store }: { place: StoreApi<PlaceStore> }) {
@@ -41,8 +40,10 @@ export function App({ place: store }: { place: StoreApi<PlaceStore> }) {
       </div>
       <Rail place={place} />
       <main className={classes.main} id="main" tabIndex={-1}>
-        <Notices place={place} />
-        <Suspense fallback={<p className={partClasses.muted}>{text.loading}</p>}>{pages[place]}</Suspense>
+        <OneAtWork>
+          <Notices place={place} />
+          <Suspense fallback={<p className={partClasses.muted}>{text.loading}</p>}>{pages[place]}</Suspense>
+        </OneAtWork>
       </main>
       <RunAnnouncer />
       <WindowDrop />

@@ -1,4 +1,4 @@
-/** Entry point of the page: starts the workers, makes the stores, draws the application. */
+/** Entry point of the page: asks which tab works, starts the workers there, makes the stores, draws the application. */
 import '@mantine/core/styles.css';
 import '@mantine/dropzone/styles.css';
 import '#studio/tokens.css';
@@ -7,33 +7,46 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from '#studio/App.tsx';
 import { startWorkers } from '#studio/clients.ts';
-import { StudioContext } from '#studio/context.ts';
 import { fetchDemoFile } from '#studio/demo.ts';
+import { guardRun } from '#studio/run-guard/guard.ts';
 import { createPlaceStore } from '#studio/stores/place.ts';
 import { createStudio } from '#studio/studio.ts';
+import { openChannel } from '#studio/tabs/mirror.ts';
+import { createOnlooker } from '#studio/tabs/onlooker.ts';
+import { createTabs } from '#studio/tabs/tabs.ts';
+import { TabsRoot } from '#studio/tabs/TabsRoot.tsx';
 import { resolveVariables, theme } from '#studio/theme.ts';
 
 const colorScheme = localStorageColorSchemeManager({ key: 'loratory.color-scheme' });
 const place = createPlaceStore(window);
-const studio = createStudio({
-  clients: startWorkers(),
-  storage: localStorage,
-  hasWebGpu: 'gpu' in navigator && navigator.gpu !== undefined,
-  fetchDemoFile,
-  goTo: (to) => {
-    location.hash = to;
+const tabs = createTabs({
+  locks: navigator.locks ?? null,
+  // Tabs of another build do not know what this one says: they see no run, and wait for their turn all the same.
+  channel: openChannel(`loratory ${import.meta.url}`),
+  createWorking() {
+    const studio = createStudio({
+      clients: startWorkers(),
+      storage: localStorage,
+      hasWebGpu: 'gpu' in navigator && navigator.gpu !== undefined,
+      fetchDemoFile,
+      goTo: (to) => {
+        location.hash = to;
+      },
+    });
+    return { studio, background: guardRun(studio.run, { sight: document, wakeLocks: navigator.wakeLock ?? null }) };
   },
+  createOnlooker: () => createOnlooker(localStorage),
 });
-void studio.begin();
+void tabs.begin();
 
 const root = document.getElementById('root');
 if (root !== null) {
   createRoot(root).render(
     <StrictMode>
       <MantineProvider theme={theme} cssVariablesResolver={resolveVariables} colorSchemeManager={colorScheme} defaultColorScheme="auto">
-        <StudioContext value={studio}>
+        <TabsRoot tabs={tabs}>
           <App place={place} />
-        </StudioContext>
+        </TabsRoot>
       </MantineProvider>
     </StrictMode>,
   );

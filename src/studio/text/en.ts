@@ -3,7 +3,7 @@ import type { LooksLike } from '#studio/drop/classify.ts';
 import { errorTexts } from '#studio/text/errors.en.ts';
 import { bytes, count, duration, parameters, percent, rate } from '#studio/text/format.ts';
 import { plural } from '#studio/text/plural.ts';
-import { keeping, runs } from '#studio/text/runs.en.ts';
+import { background, tabs } from '#studio/text/tabs.en.ts';
 import { train } from '#studio/text/train.en.ts';
 
 const looksLike: Record<LooksLike, string> = {
@@ -32,7 +32,7 @@ const looksLikeAction: Record<LooksLike, string> = {
 
 export const en = {
   product: 'Loratory',
-  places: { model: 'Model', data: 'Data', train: 'Train', chat: 'Chat', export: 'Export', runs: 'Runs' },
+  places: { model: 'Model', data: 'Data', train: 'Train', chat: 'Chat', export: 'Export' },
   placesLabel: 'Places',
   skipToContent: 'Skip to content',
   loading: 'Loading …',
@@ -42,6 +42,8 @@ export const en = {
   goTo: (place: string) => `Go to ${place}`,
   dismiss: 'Dismiss',
   cancel: 'Cancel',
+  tabs,
+  background,
   notice: {
     refused: (name: string) => (name === '' ? 'Nothing was opened' : `${name} was not opened`),
     looksLike,
@@ -250,8 +252,6 @@ export const en = {
     },
   },
   train,
-  runs,
-  keeping,
   chat: {
     lead: 'Base and tuned model answer the same prompt. Works while training runs.',
     noModelState: 'no model',
