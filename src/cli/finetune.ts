@@ -1,17 +1,20 @@
-/** `loratory finetune`: opens model and rows, trains, writes the adapter and the trainer's state. */
+/** `loratory finetune`: opens model and rows, trains, writes the adapter, the checkpoints and the trainer's state. */
 import { basename, resolve } from 'node:path';
 import { AppError } from '#base/errors.ts';
 import { openNodeDevice } from '#cli/device.ts';
 import { type FinetuneFlags, parseFinetuneFlags } from '#cli/flags.ts';
+import { makeWay } from '#cli/occupied.ts';
 import { planJson, planLines } from '#cli/plan-report.ts';
-import { ProgressLine, formatBytes, formatCount } from '#cli/progress.ts';
-import { checkCheckpoint, checkpointName, openCheckpoint } from '#cli/resume.ts';
+import { ProgressLine, formatBytes, formatCount, say } from '#cli/progress.ts';
+import { checkCheckpoint, checkIdentity, checkpointName, openCheckpoint, resumedRecipe, variantFor, withBest } from '#cli/resume.ts';
 import { OutputFolder, checkOutput } from '#cli/results.ts';
+import { type RowsOfSet, chooseRows } from '#cli/rows.ts';
 import { train } from '#cli/train.ts';
 import { chatRenderer } from '#data/chat-renderer.ts';
 import { loadRows } from '#data/load-rows.ts';
 import type { RowSet } from '#data/rows.ts';
 import { type TokenizedRows, tokenizeRows } from '#data/tokenize.ts';
+import type { Gpu } from '#engine/gpu/device.ts';
 import { totalBytes } from '#engine/gpu/ledger.ts';
 import { SubmitQueue } from '#engine/gpu/submit-queue.ts';
 import type { LoraOptions } from '#engine/methods/lora.ts';
@@ -24,6 +27,7 @@ import { LoraRun, planRun } from '#run/lora-run.ts';
 import { openModelFiles } from '#run/open-files.ts';
 import { lastLoss } from '#run/position.ts';
 import { CheckpointFolder } from '#storage/checkpoints.ts';
+import type { FileStore } from '#storage/file-store.ts';
 import { modelKey } from '#storage/model-key.ts';
 import { openNodeFile, openNodePath } from '#storage/node-files.ts';
 import { nodeStore } from '#storage/node-store.ts';
@@ -32,78 +36,109 @@ import type { Tokenizer } from '#tokenizer/tokenizer.ts';
 /** Trained to the end, or ended by the user after a step; the adapter is written either way. */
 export type Outcome = 'complete' | 'interrupted';
 
-const say = (text: string) => process.stderr.write(`${text}\n`);
-
-export async function finetune(args: string[]): Promise<Outcome> {
+/** `openStore`: gives the files below the output folder. */
+export async function finetune(args: string[], openStore: (root: string) => FileStore = nodeStore): Promise<Outcome> {
   const flags = parseFinetuneFlags(args);
   await checkOutput(flags.output);
+  const store = openStore(flags.output);
+  const checkpoints = new CheckpointFolder(store, '', checkpointName);
+  const kept = flags.resume === null ? null : await openCheckpoint(flags.resume, flags.output, checkpoints);
+  const settled = kept ? resumedRecipe(kept.state.recipe, flags) : flags.recipe;
   const modelFiles = await openNodePath(flags.model);
   const { checkpoint, tokenizer } = await openModelFiles(modelFiles);
-  const trainSet = await openRowSet(flags.dataFiles);
-  const evalSet = flags.evalFiles.length > 0 ? await openRowSet(flags.evalFiles) : null;
+  const chosen = await chooseRows(await openRowSets(flags), flags, settled);
   const gpu = await openNodeDevice();
-  say(`device: ${gpu.adapter.description || gpu.adapter.vendor}${gpu.adapter.isSoftware ? ' (computes on the CPU, not a GPU)' : ''}`);
-  const model = describeModel(checkpoint, gpu.limits);
-  say(
-    `model: ${basename(resolve(flags.model))}, ${model.config.type}, ${formatCount(model.parameterCount)} parameters, ${formatBytes(model.weightBytes)}`,
-  );
-  const start = flags.adapterPath === null ? null : await readAdapterFolder(model, await openNodePath(flags.adapterPath));
-  const recipe: Recipe = start ? { ...flags.recipe, ...adapterFields(start.options) } : flags.recipe;
-  const rows = await tokenize(trainSet, recipe, tokenizer);
-  const evalRows = evalSet ? await tokenize(evalSet, recipe, tokenizer) : null;
-  const validation = evalRows ? { sequences: evalRows.sequences, rowCount: evalRows.report.rowsRead } : null;
-  const identity = { modelName: flags.model, modelKey: await modelKey(modelFiles), rows: await sequencesKey(rows.sequences) };
-  const folder = new CheckpointFolder(nodeStore(flags.output), '', checkpointName);
-  const kept = flags.resume === null ? null : await openCheckpoint(flags.resume, folder);
-  const lengths = (of: TokenizedRows | null) => (of?.sequences ?? []).map(({ tokens }) => tokens.length);
-  const plan = planRun(model, recipe, lengths(rows), gpu, { validationLengths: lengths(evalRows), variant: kept?.state.variant });
-  if (kept) checkCheckpoint(kept.state, plan, identity).forEach(say);
-  planLines(plan, rows).forEach(say);
-  if (flags.isDryRun) {
-    process.stdout.write(`${JSON.stringify(planJson(plan, rows), null, 2)}\n`);
-    return 'complete';
-  }
-  const upload = new ProgressLine('weights', 'bytes');
-  await ResidentModel.upload(gpu, checkpoint, model, ({ doneBytes, totalBytes: total }) => upload.show(doneBytes, total));
-  const state = kept ? await readTrainingState(plan.layout, kept.files) : { adapter: start?.values };
-  const run = await LoraRun.create(gpu, new SubmitQueue(gpu), plan, { sequences: rows.sequences, validation }, state);
-  const output = await OutputFolder.create(flags.output);
   try {
-    const { outcome, failure } = await train({ run, identity, checkpoints: folder, from: kept?.state.position ?? null });
-    const { position, evaluation, adapterStep } = outcome;
-    if (position.step === 0) throw new AppError('run/cancelled', 'stopped before the first step; nothing is written');
-    await output.write(adapterFiles(plan.layout, await run.training.readAdapter(), flags.model), trainerState(plan, position));
-    if (failure) throw failure;
-    const isWhole = outcome.endedBy !== 'stopped';
-    const result = {
-      output: flags.output,
-      steps: position.step,
-      is_complete: isWhole,
-      ended_by: outcome.endedBy,
-      adapter_step: adapterStep,
-      loss: lastLoss(position),
-      eval_loss: evaluation?.lossNats ?? null,
-      best_step: position.best?.step ?? null,
-      planned_bytes: totalBytes(plan.training.bytes),
-      peak_bytes: gpu.ledger.peakBytes,
-    };
-    process.stdout.write(`${JSON.stringify(result)}\n`);
-    return isWhole ? 'complete' : 'interrupted';
+    say(`device: ${gpu.adapter.description || gpu.adapter.vendor}${gpu.adapter.isSoftware ? ' (computes on the CPU, not a GPU)' : ''}`);
+    const model = describeModel(checkpoint, gpu.limits);
+    say(
+      `model: ${basename(resolve(flags.model))}, ${model.config.type}, ${formatCount(model.parameterCount)} parameters, ${formatBytes(model.weightBytes)}`,
+    );
+    chosen.lines.forEach(say);
+    // A checkpoint has an adapter of its own.
+    const adapterPath = kept ? null : flags.adapterPath;
+    const start = adapterPath === null ? null : await readAdapterFolder(model, await openNodePath(adapterPath));
+    const recipe: Recipe = start ? { ...settled, ...adapterFields(start.options) } : settled;
+    const rows = await tokenize(chosen.train, recipe, tokenizer);
+    const evalRows = chosen.validation ? await tokenize(chosen.validation, recipe, tokenizer) : null;
+    const validation = evalRows ? { sequences: evalRows.sequences, rowCount: evalRows.report.rowsRead } : null;
+    const identity = { modelName: flags.model, modelKey: await modelKey(modelFiles), rows: await sequencesKey(rows.sequences) };
+    if (kept) checkIdentity(kept.state.identity, identity);
+    const validationLengths = lengthsOf(evalRows);
+    const variant = kept ? variantFor(kept.state, validationLengths) : undefined;
+    const plan = planRun(model, recipe, lengthsOf(rows), gpu, { validationLengths, variant });
+    if (kept) checkCheckpoint(kept, plan).forEach(say);
+    planLines(plan, rows, evalRows).forEach(say);
+    if (flags.isDryRun) {
+      process.stdout.write(`${JSON.stringify(planJson(plan, rows, evalRows), null, 2)}\n`);
+      return 'complete';
+    }
+    const { output } = flags;
+    const fromStep = kept?.isInOutput ? kept.state.position.step : null;
+    (await makeWay({ checkpoints, output, fromStep, recipe, identity })).forEach(say);
+    const upload = new ProgressLine('weights', 'bytes');
+    await ResidentModel.upload(gpu, checkpoint, model, ({ doneBytes, totalBytes: total }) => upload.show(doneBytes, total));
+    const state = kept ? await readTrainingState(plan.layout, kept.files) : { adapter: start?.values };
+    const run = await LoraRun.create(gpu, new SubmitQueue(gpu), plan, { sequences: rows.sequences, validation }, state);
+    const folder = await OutputFolder.create(output, store);
+    try {
+      const from = kept ? await withBest(kept, checkpoints, recipe) : null;
+      return await trainAndWrite({ flags, gpu, run, identity, checkpoints, from, folder });
+    } finally {
+      await folder.discard();
+    }
   } finally {
-    await output.discard();
+    gpu.destroy();
   }
 }
 
-async function openRowSet(paths: FinetuneFlags['dataFiles']): Promise<RowSet> {
+type TrainAndWrite = Omit<Parameters<typeof train>[0], 'output'> & { flags: FinetuneFlags; gpu: Gpu; folder: OutputFolder };
+
+async function trainAndWrite({ flags, gpu, folder, ...options }: TrainAndWrite): Promise<Outcome> {
+  const { run } = options;
+  const { outcome, failure, savedStep } = await train({ ...options, output: flags.output });
+  const { position, evaluation, adapterStep } = outcome;
+  if (position.step === 0) throw failure ?? new AppError('run/cancelled', 'stopped before the first step; nothing is written');
+  try {
+    await folder.write(adapterFiles(run.plan.layout, await run.training.readAdapter(), flags.model), trainerState(run.plan, position));
+  } catch (error) {
+    throw failure ?? error;
+  }
+  if (failure) throw failure;
+  const isWhole = outcome.endedBy !== 'stopped';
+  if (!isWhole && savedStep === position.step) say(`--resume_from_checkpoint true goes on from step ${savedStep}`);
+  const result = {
+    output: flags.output,
+    steps: position.step,
+    is_complete: isWhole,
+    ended_by: outcome.endedBy,
+    adapter_step: adapterStep,
+    loss: lastLoss(position),
+    eval_loss: evaluation?.lossNats ?? null,
+    best_step: position.best?.step ?? null,
+    planned_bytes: totalBytes(run.plan.training.bytes),
+    peak_bytes: gpu.ledger.peakBytes,
+  };
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+  return isWhole ? 'complete' : 'interrupted';
+}
+
+const lengthsOf = (rows: TokenizedRows | null): number[] => (rows?.sequences ?? []).map(({ tokens }) => tokens.length);
+
+async function openRowSets({ dataFiles, evalFiles }: FinetuneFlags): Promise<{ set: RowSet; evalSet: RowSet | null }> {
+  return { set: await openRowSet(dataFiles), evalSet: evalFiles.length > 0 ? await openRowSet(evalFiles) : null };
+}
+
+async function openRowSet(paths: readonly string[]): Promise<RowSet> {
   const files = await Promise.all(paths.map(async (path) => ({ name: basename(path), rows: await openRows(await openNodeFile(path)) })));
   return loadRows(files as [(typeof files)[0], ...typeof files]);
 }
 
-function tokenize(set: RowSet, recipe: Recipe, tokenizer: Tokenizer): Promise<TokenizedRows> {
+function tokenize({ set, rows }: RowsOfSet, recipe: Recipe, tokenizer: Tokenizer): Promise<TokenizedRows> {
   const line = new ProgressLine('tokens', 'rows');
   return tokenizeRows(
     { set, options: dataOptions(recipe), tokenizer, renderChat: chatRenderer(tokenizer) },
-    { onProgress: (done, total) => line.show(done, total) },
+    { rows, onProgress: (done, total) => line.show(done, total) },
   );
 }
 

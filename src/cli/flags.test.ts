@@ -66,9 +66,43 @@ describe('parseFinetuneFlags', () => {
     [[...BASE, '--lora_r', '--seed', '1'], /^--lora_r: the next flag, --seed, was found, a value was expected$/],
     [[...BASE, '--dry_run=perhaps'], /^--dry_run: perhaps was found, true or false was expected$/],
     [[...BASE, '--completion_only_loss', 'maybe'], /maybe was found, true or false/],
+    [[...BASE, '--eval_split', 'train[80%'], /^--eval_split: train\[80% was found, a split as train, train\[:80%\], /],
+    [
+      [...BASE, '--eval_split', '10%'],
+      /^--eval_split: 10% was found, a share below 1 as 0\.1, a whole number of rows as 50, or a split as /,
+    ],
+    [[...BASE, '--eval_split', '1.0'], /^--eval_split: 1\.0 was found, a share below 1/],
+    [[...BASE, '--eval_split', '0'], /^--eval_split: 0 was found, a share below 1/],
+    [[...BASE, '--eval_split', '-0.5'], /^--eval_split: -0\.5 was found, a share below 1/],
+    [[...BASE, '--eval_split', 'validation'], /^--eval_split: the split validation was found, train, as the rows of local files/],
+    [[...BASE, '--train_split', 'test[:10%]'], /^--train_split: the split test was found, train, /],
+    [[...BASE, '--eval_split', '0.1', '--eval_files', 'x'], /^--eval_split: 0\.1, with --eval_files, was found, one of the two/],
+    [[...BASE, '--early_stopping_patience', '2'], /eval_strategy: "no", with early_stopping_patience was found/],
     [[...BASE, '--method', 'qlora'], /method: "qlora" was found, "lora"/],
   ])('refuses %j by name', (args, message) => {
     expect(() => parseFinetuneFlags(args)).toThrow(message);
+  });
+
+  it('takes splits, shares and numbers of rows, and remembers what was said', () => {
+    const slices = parseFinetuneFlags([...BASE, '--train_split', 'train[:80%]+train[90%:]', '--eval_split', 'train[80%:90%]']);
+    expect([slices.trainSplit.length, slices.evalSplit?.[0], slices.recipe.held_out]).toEqual([
+      2,
+      { text: 'train[80%:90%]', name: 'train', from: 80, to: 90, isPercent: true, rounding: 'closest' },
+      0,
+    ]);
+    const held = (split: string) => parseFinetuneFlags([...BASE, '--eval_split', split]);
+    expect([held('0.1'), held('.5'), held('50')].map(({ recipe, evalSplit }) => [recipe.held_out, evalSplit])).toEqual([
+      [0.1, null],
+      [0.5, null],
+      [50, null],
+    ]);
+    expect(held('50').said).toEqual({ model: 'model', data_files: ['rows.json'], held_out: 50 });
+    expect(held('').said).toEqual({ model: 'model', data_files: ['rows.json'] });
+  });
+
+  it('measures by steps when their number is given', () => {
+    expect(parseFinetuneFlags([...BASE, '--eval_steps', '5']).recipe).toMatchObject({ eval_strategy: 'steps', eval_steps: 5 });
+    expect(parseFinetuneFlags([...BASE, '--eval_steps', '5', '--eval_strategy', 'epoch']).recipe.eval_strategy).toBe('epoch');
   });
 
   it('takes a value that starts with a dash, and the last of two', () => {

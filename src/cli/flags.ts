@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { AppError } from '#base/errors.ts';
 import type { DataMapping } from '#data/mapping.ts';
+import { type SplitSlice, parseSplit } from '#data/split-syntax.ts';
 import { unescapeFlag } from '#data/template.ts';
 import { type FieldInfo, type FieldKind, RECIPE_FIELDS } from '#recipe/fields.ts';
 import { OLIVE_DEFAULTS, OLIVE_TEXT_FIELD } from '#recipe/olive.ts';
@@ -10,8 +11,13 @@ import { completeRecipe, expectedText } from '#recipe/validate.ts';
 
 export interface FinetuneFlags {
   recipe: Recipe;
+  /** The fields that a flag set: of the others a run that goes on from a checkpoint takes what that one has. */
+  said: Partial<Recipe>;
   model: string;
   dataFiles: string[];
+  trainSplit: SplitSlice[];
+  /** Rows of the data files that are measured; null: none, or those that the recipe's `held_out` draws. */
+  evalSplit: SplitSlice[] | null;
   /** Rows to evaluate on, in a file of their own. */
   evalFiles: string[];
   output: string;
@@ -28,6 +34,8 @@ export const RECIPE_FLAGS = [
   'max_samples',
   'add_special_tokens',
   'joiner',
+  'stratify_by',
+  'keep_duplicates_together',
   'train_sampling_strategy',
   'method',
   'lora_r',
@@ -70,6 +78,8 @@ export const OTHER_FLAGS = {
   output_path: { type: 'string', short: 'o' },
   data_name: { type: 'string', short: 'd' },
   data_files: { type: 'string' },
+  train_split: { type: 'string' },
+  eval_split: { type: 'string' },
   eval_files: { type: 'string' },
   text_template: { type: 'string' },
   text_field: { type: 'string' },
@@ -88,13 +98,15 @@ export const FINETUNE_HELP = `loratory finetune: trains a LoRA adapter and write
   -m, --model_name_or_path PATH    a folder of safetensors, or a .gguf file
   -d, --data_name json             as Olive has it; JSON, JSONL and CSV are told apart by themselves
       --data_files A[,B]           rows to train on
-      --eval_files A[,B]           rows whose loss is measured at the end
-  -o, --output_path FOLDER         gets adapter/ and trainer_state.json (default: out)
+      --train_split SPLIT          which of them, as the datasets library has it: train[:80%] (default: train, all)
+      --eval_split SPLIT           rows that are measured: train[80%:]; or 0.1, or 50: so many are drawn and not trained on
+      --eval_files A[,B]           rows that are measured, in files of their own
+  -o, --output_path FOLDER         gets adapter/, trainer_state.json and checkpoint-N/ (default: out)
 
   rows     --text_template "### {input}\\n{output}" | --text_field COLUMN | --use_chat_template
            --completion_only_loss true   rows have prompt and completion, as TRL's; loss on the completion (false: on all)
   more     --adapter_path FOLDER         go on from this PEFT adapter: its r, alpha, dropout and targets hold
-           --resume_from_checkpoint true | out/checkpoint-N   go on from a checkpoint, with the same bits
+           --resume_from_checkpoint true | out/checkpoint-N   go on from a checkpoint, with the same bits and its settings
            --dry_run                     the plan: bytes by purpose and steps; nothing runs
 
 ${RECIPE_FLAGS.map(describeFlag).join('\n')}
@@ -184,21 +196,55 @@ export function parseFinetuneFlags(args: string[]): FinetuneFlags {
   checkNames(values);
   const model = required('model_name_or_path', '-m');
   const dataFiles = required('data_files', '--data_files').split(',');
-  const said: Record<string, unknown> = { model, data_files: dataFiles, ...mappingOf(values) };
+  const evalFiles = text('eval_files')?.split(',') ?? [];
+  const measured = measuredRows(text('eval_split'), evalFiles);
+  const said: Partial<Recipe> = { model, data_files: dataFiles, ...mappingOf(values), ...measured.fields };
   for (const [flag, value] of Object.entries(values)) {
     const field = ALIASES[flag] ?? RECIPE_FLAGS.find((name) => name === flag);
-    if (field && typeof value === 'string') said[field] = parseField(flag, RECIPE_FIELDS[field], value);
+    if (field && typeof value === 'string') Object.assign(said, { [field]: parseField(flag, RECIPE_FIELDS[field], value) });
   }
+  // A number of steps says that they are counted.
+  if (typeof said.eval_steps === 'number') said.eval_strategy ??= 'steps';
+  const mapping: DataMapping = { kind: 'text', column: OLIVE_TEXT_FIELD };
   return {
-    recipe: completeRecipe(said, OLIVE_DEFAULTS),
+    recipe: completeRecipe({ mapping, ...said }, OLIVE_DEFAULTS),
+    said,
     model,
     dataFiles,
-    evalFiles: text('eval_files')?.split(',') ?? [],
+    trainSplit: splitOf('train_split', text('train_split') ?? 'train'),
+    evalSplit: measured.split,
+    evalFiles,
     output: text('output_path') ?? 'out',
     adapterPath: text('adapter_path'),
     resume: text('resume_from_checkpoint'),
     isDryRun: isTrue('dry_run'),
   };
+}
+
+/** The names that `datasets` has for the rows of local files. */
+const LOCAL_SPLITS = ['train', 'all'];
+
+function splitOf(flag: string, text: string): SplitSlice[] {
+  const slices = parseSplit(text);
+  if ('found' in slices) throw refuse(flag, slices.found, slices.expected);
+  const unknown = slices.find(({ name }) => !LOCAL_SPLITS.includes(name));
+  if (unknown) throw refuse(flag, `the split ${unknown.name}`, 'train, as the rows of local files are one split');
+  return slices;
+}
+
+/** `--eval_split` and `--eval_files`: rows of the data files, a number of them that is drawn, or files of their own. */
+function measuredRows(text: string | null, evalFiles: readonly string[]): { split: SplitSlice[] | null; fields: Partial<Recipe> } {
+  // Olive's own default is the empty text.
+  if (text === null || text === '') return { split: null, fields: evalFiles.length > 0 ? { held_out: 0 } : {} };
+  if (evalFiles.length > 0) throw refuse('eval_split', `${text}, with --eval_files,`, 'one of the two');
+  if (!/^[-+.\d]/.test(text)) return { split: splitOf('eval_split', text), fields: { held_out: 0 } };
+  const count = Number(text);
+  const isShare = count > 0 && count < 1;
+  // 1.0 may have been meant as a share.
+  const isNumber = /^\d+$/.test(text) && count >= 1 && Number.isSafeInteger(count);
+  const expected = 'a share below 1 as 0.1, a whole number of rows as 50, or a split as train[80%:]';
+  if (!isShare && !isNumber) throw refuse('eval_split', text, expected);
+  return { split: null, fields: { held_out: count } };
 }
 
 /** Flags whose only accepted values are those that say what is done anyway. */
@@ -226,7 +272,7 @@ function mappingOf(values: Record<string, string | boolean | undefined>): Partia
   }
   if (typeof template === 'string') return { mapping: { kind: 'template', template: unescapeFlag(template) } };
   if (isChat === true) return { mapping: { kind: 'messages', column: 'messages' } };
-  return { mapping: { kind: 'text', column: typeof column === 'string' ? column : OLIVE_TEXT_FIELD } };
+  return typeof column === 'string' ? { mapping: { kind: 'text', column } } : {};
 }
 
 function parseBoolean(flag: string, value: string): boolean {

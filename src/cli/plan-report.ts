@@ -4,7 +4,11 @@ import type { TokenizedRows } from '#data/tokenize.ts';
 import { PURPOSES, totalBytes } from '#engine/gpu/ledger.ts';
 import type { RunPlan } from '#run/lora-run.ts';
 
-export function planLines({ steps, training, layout }: RunPlan, { sequences, report }: TokenizedRows): string[] {
+export function planLines(
+  { steps, training, layout }: RunPlan,
+  { sequences, report }: TokenizedRows,
+  validation: TokenizedRows | null,
+): string[] {
   const findings: [string, number][] = [
     ['cut off', report.truncated.count],
     ['left out, empty', report.empty.count],
@@ -17,13 +21,18 @@ export function planLines({ steps, training, layout }: RunPlan, { sequences, rep
   return [
     `rows: ${sequences.length} sequences, ${report.tokens} tokens, ${report.lossTokens} with loss, longest ${report.longest}`,
     ...findings.filter(([, count]) => count > 0).map(([what, count]) => `  ${count} rows ${what}`),
+    ...(validation ? [`measured: ${validation.sequences.length} sequences, ${validation.report.lossTokens} tokens with loss`] : []),
     `adapter: r ${layout.options.r}, ${layout.modules.length} linears, ${formatCount(layout.parameterCount)} trainable numbers`,
     `steps: ${steps.totalSteps} of ${steps.rowsPerStep} rows; capacities ${training.options.capacities.join(', ')} tokens`,
     `memory: ${formatBytes(totalBytes(training.bytes))} (${bytes.join(', ')})`,
   ];
 }
 
-export function planJson({ steps, training, layout }: RunPlan, { sequences, report }: TokenizedRows): object {
+export function planJson(
+  { steps, training, layout }: RunPlan,
+  { sequences, report }: TokenizedRows,
+  validation: TokenizedRows | null,
+): object {
   return {
     total_bytes: totalBytes(training.bytes),
     bytes: training.bytes,
@@ -35,6 +44,7 @@ export function planJson({ steps, training, layout }: RunPlan, { sequences, repo
     tokens: report.tokens,
     loss_tokens: report.lossTokens,
     longest_tokens: report.longest,
+    eval_sequences: validation?.sequences.length ?? 0,
     capacities: training.options.capacities,
     trainable_parameters: layout.parameterCount,
     dispatches: training.train.at(-1)?.dispatches,

@@ -23,8 +23,16 @@ export function formatCount(count: number): string {
   return count < 1e9 ? `${(count / 1e6).toFixed(1)}M` : `${(count / 1e9).toFixed(2)}B`;
 }
 
+/** A line on stderr of its own, under a progress line that stands there. */
+export function say(text: string): void {
+  process.stderr.write(`${ProgressLine.isStanding ? '\n' : ''}${text}\n`);
+  ProgressLine.isStanding = false;
+}
+
 /** A job's line: what, how much of how much, rate, time left. */
 export class ProgressLine {
+  /** Whether a terminal shows a line that is still to be written over. */
+  static isStanding = false;
   readonly #what: string;
   readonly #unit: string;
   readonly #meter = new RateMeter();
@@ -51,5 +59,6 @@ export class ProgressLine {
     ];
     const text = line.filter(Boolean).join(', ');
     process.stderr.write(this.#isTerminal ? `\r\u001b[K${text}${done >= total ? '\n' : ''}` : `${text}\n`);
+    ProgressLine.isStanding = this.#isTerminal && done < total;
   }
 }

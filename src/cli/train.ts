@@ -1,33 +1,52 @@
 /** The training of `loratory finetune`: its progress line, its signals, and what it says of evaluations and checkpoints. */
 import { AppError } from '#base/errors.ts';
-import { ProgressLine, formatBytes } from '#cli/progress.ts';
+import { ProgressLine, formatBytes, say } from '#cli/progress.ts';
+import { endedEarly } from '#cli/resume.ts';
 import { FEWEST_TO_JUDGE } from '#run/evaluation.ts';
-import { type RunOutcome, type TrainRun, trainRun } from '#run/training-run.ts';
+import { type EvaluationReport, type RunOutcome, type TrainRun, trainRun } from '#run/training-run.ts';
 
 /** What a shell expects of a program that an interrupt ended. */
 export const EXIT_INTERRUPTED = 130;
 
-const say = (text: string) => process.stderr.write(`${text}\n`);
+export interface Trained {
+  outcome: RunOutcome;
+  /** Why training ended too soon, with an adapter that is still good. */
+  failure: AppError | null;
+  /** The step of the last checkpoint that was written; null: none was. */
+  savedStep: number | null;
+}
 
-/** `failure`: why training ended early with an adapter that is still good. @throws whatever the device throws. */
-export async function train(options: Omit<TrainRun, 'hooks'>): Promise<{ outcome: RunOutcome; failure: AppError | null }> {
-  const { run } = options;
+/** `output`: the folder that messages name. @throws whatever the device throws. */
+export async function train({ output, ...options }: Omit<TrainRun, 'hooks'> & { output: string }): Promise<Trained> {
+  const { run, from } = options;
   const { recipe, steps } = run.plan;
   const line = new ProgressLine('training', 'steps');
   let failure: AppError | null = null;
+  let savedStep = from?.step ?? null;
+  const end = (error: AppError) => {
+    failure ??= error;
+    run.control.stop();
+  };
+  const isOver = from !== null && endedEarly(from, recipe);
+  if (isOver) {
+    say(`the run had ended early at step ${from.step}; a greater --early_stopping_patience goes on`);
+    run.control.stop();
+  }
   if (
     run.validation &&
     run.validation.rowCount < FEWEST_TO_JUDGE &&
     (recipe.early_stopping_patience !== null || recipe.load_best_model_at_end)
   ) {
     say(
-      `${run.validation.rowCount} validation rows are too few to judge by (under ${FEWEST_TO_JUDGE}): no early stopping and no best checkpoint`,
+      `${run.validation.rowCount} rows to measure are too few to judge by (under ${FEWEST_TO_JUDGE}): no early stopping and no best checkpoint`,
     );
   }
   // The first signal ends the run after the step that runs now, with a checkpoint and the adapter written; the second ends at once.
+  let isAsked = false;
   const onSignal = () => {
-    if (run.control.isStopped) process.exit(EXIT_INTERRUPTED);
-    say('\nstopping after this step; again to stop at once');
+    if (isAsked) process.exit(EXIT_INTERRUPTED);
+    isAsked = true;
+    say('stopping after this step; again to stop at once');
     run.control.stop();
   };
   process.on('SIGINT', onSignal);
@@ -40,31 +59,50 @@ export async function train(options: Omit<TrainRun, 'hooks'>): Promise<{ outcome
           const tokensPerSecond = Math.round((realTokens * 1000) / stepMs);
           line.show(step, steps.totalSteps, `loss ${lossNats.toFixed(4)}, ${tokensPerSecond} tokens/s`);
         },
-        onEvaluation: ({ step, lossNats, accuracy, rows, isBest }) =>
-          say(
-            `\nstep ${step}: eval_loss ${lossNats.toFixed(4)}, perplexity ${Math.exp(lossNats).toFixed(3)}, ` +
-              `token accuracy ${accuracy.toFixed(4)} over ${rows} sequences${isBest ? ', the best so far' : ''}`,
-          ),
-        onSaved: ({ step, sizeBytes }) => say(`\nstep ${step}: checkpoint of ${formatBytes(sizeBytes)} written`),
+        onEvaluating: evaluationProgress(),
+        onEvaluation: (report) => say(evaluationText(report)),
+        onSaved: ({ step, sizeBytes }) => {
+          savedStep = step;
+          say(`step ${step}: checkpoint of ${formatBytes(sizeBytes)} written`);
+        },
         onNotSaved: (step, error) => {
-          failure = error instanceof AppError ? error : new AppError('storage/failed', `step ${step}: ${String(error)}`, { step }, error);
-          run.control.stop();
+          const why = error instanceof Error ? error.message : String(error);
+          const kept = savedStep === null ? 'no checkpoint is kept' : `checkpoint-${savedStep} is kept`;
+          const advice = savedStep === null ? '' : '; once there is room, --resume_from_checkpoint true goes on from it';
+          const message = `step ${step}: the checkpoint could not be written to ${output}: ${why}; ${kept}${advice}`;
+          end(new AppError(error instanceof AppError ? error.code : 'storage/failed', message, { step, file: output }, error));
         },
         onPause: (step, why) => {
           if (why !== 'not-finite') return;
-          failure = new AppError(
-            'train/not-finite',
+          const message =
             `step ${step}: an infinite or undefined gradient was found, a finite one was expected; the adapter without that step is written. ` +
-              'Try a lower --learning_rate',
-            { step },
-          );
-          run.control.stop();
+            'Try a lower --learning_rate';
+          end(new AppError('train/not-finite', message, { step }));
         },
       },
     });
-    return { outcome, failure };
+    return { outcome: isOver ? { ...outcome, endedBy: 'early' } : outcome, failure, savedStep };
+  } catch (error) {
+    // What comes after a failure is its consequence.
+    throw failure ?? error;
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }
+}
+
+function evaluationText({ step, lossNats, accuracy, rows, isBest }: EvaluationReport): string {
+  const best = isBest ? ', the best so far' : '';
+  const perplexity = Math.exp(lossNats).toFixed(3);
+  return `step ${step}: eval_loss ${lossNats.toFixed(4)}, perplexity ${perplexity}, token accuracy ${accuracy.toFixed(4)} over ${rows} sequences${best}`;
+}
+
+/** A line for each measurement, on terminals alone: elsewhere what it found is line enough. */
+function evaluationProgress(): (step: number, done: number, total: number) => void {
+  let line: ProgressLine | null = null;
+  return (_, done, total) => {
+    if (!process.stderr.isTTY) return;
+    if (done === 0) line = new ProgressLine('measuring', 'sequences');
+    line?.show(done, total);
+  };
 }

@@ -19,7 +19,7 @@ function rowsOf(split: string, rowCount: number): number[] | null {
 }
 
 describe('the syntax of splits', () => {
-  it.each(CASES)("gives the rows that `datasets` gives, and refuses what it refuses, of $rowCount rows", ({ rowCount, splits }) => {
+  it.each(CASES)('gives the rows that `datasets` gives, and refuses what it refuses, of $rowCount rows', ({ rowCount, splits }) => {
     expect(Object.keys(splits).length).toBeGreaterThan(40);
     for (const [split, ranges] of Object.entries(splits)) {
       const expected = ranges?.flatMap(([from, to]) => Array.from({ length: to - from }, (_, i) => from + i)) ?? null;

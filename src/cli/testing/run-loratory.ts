@@ -1,5 +1,7 @@
 /** Runs bin/loratory.mjs as a user does, for tests. */
 import { spawn } from 'node:child_process';
+import { mkdirSync, watch } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const FIXTURES = fileURLToPath(new URL('../fixtures/', import.meta.url));
@@ -7,31 +9,42 @@ const COMMAND = fileURLToPath(new URL('../../../bin/loratory.mjs', import.meta.u
 
 export interface Finished {
   code: number | null;
+  /** What ended it, where it did not end by itself. */
+  signal: NodeJS.Signals | null;
   stdout: string;
   stderr: string;
 }
 
 export interface RunOptions {
   env?: NodeJS.ProcessEnv;
-  /** Sent once when stderr matches. */
-  interrupt?: { when: RegExp; signal: NodeJS.Signals };
+  /** Sent once when stderr matches, or at the moment when a file or folder of that path appears. */
+  interrupt?: { when: RegExp | string; signal: NodeJS.Signals };
 }
 
 /** In src/cli/fixtures. Resolves when the command has ended, whatever its exit code. */
 export function runLoratory(args: readonly string[], { env = {}, interrupt }: RunOptions = {}): Promise<Finished> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [COMMAND, ...args], { cwd: FIXTURES, env: { ...process.env, ...env } });
-    const finished: Finished = { code: null, stdout: '', stderr: '' };
+    const finished: Finished = { code: null, signal: null, stdout: '', stderr: '' };
     let isSent = false;
+    const send = () => {
+      if (!interrupt || isSent) return;
+      isSent = true;
+      child.kill(interrupt.signal);
+    };
+    const path = typeof interrupt?.when === 'string' ? interrupt.when : null;
+    if (path !== null) mkdirSync(dirname(path), { recursive: true });
+    const watcher = path === null ? null : watch(dirname(path), (_, name) => (name === basename(path) ? send() : undefined));
     child.stdout.on('data', (bytes: Buffer) => (finished.stdout += bytes.toString()));
     child.stderr.on('data', (bytes: Buffer) => {
       finished.stderr += bytes.toString();
-      if (!interrupt || isSent || !interrupt.when.test(finished.stderr)) return;
-      isSent = true;
-      child.kill(interrupt.signal);
+      if (interrupt?.when instanceof RegExp && interrupt.when.test(finished.stderr)) send();
     });
     child.on('error', reject);
-    child.on('close', (code) => resolve({ ...finished, code }));
+    child.on('close', (code, signal) => {
+      watcher?.close();
+      resolve({ ...finished, code, signal });
+    });
   });
 }
 
