@@ -16,6 +16,7 @@ const ModelPage = lazy(async () => ({ default: (await import('#studio/model/Mode
 const DataPage = lazy(async () => ({ default: (await import('#studio/data/DataPage.tsx')).DataPage }));
 const TrainPage = lazy(async () => ({ default: (await import('#studio/train/TrainPage.tsx')).TrainPage }));
 const ChatPage = lazy(async () => ({ default: (await import('#studio/chat/ChatPage.tsx')).ChatPage }));
+const RunsPage = lazy(async () => ({ default: (await import('#studio/runs/RunsPage.tsx')).RunsPage }));
 const ExportPage = lazy(async () => ({ default: (await import('#studio/export/ExportPage.tsx')).ExportPage }));
 
 const pages: Record<Place, ReactNode> = {
@@ -24,6 +25,7 @@ const pages: Record<Place, ReactNode> = {
   train: <TrainPage />,
   chat: <ChatPage />,
   export: <ExportPage />,
+  runs: <RunsPage />,
 };
 
 export function App({ place: store }: { place: StoreApi<PlaceStore> }) {

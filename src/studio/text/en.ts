@@ -3,6 +3,7 @@ import type { LooksLike } from '#studio/drop/classify.ts';
 import { errorTexts } from '#studio/text/errors.en.ts';
 import { bytes, count, duration, parameters, percent, rate } from '#studio/text/format.ts';
 import { plural } from '#studio/text/plural.ts';
+import { keeping, runs } from '#studio/text/runs.en.ts';
 import { background, tabs } from '#studio/text/tabs.en.ts';
 import { train } from '#studio/text/train.en.ts';
 
@@ -32,7 +33,7 @@ const looksLikeAction: Record<LooksLike, string> = {
 
 export const en = {
   product: 'Loratory',
-  places: { model: 'Model', data: 'Data', train: 'Train', chat: 'Chat', export: 'Export' },
+  places: { model: 'Model', data: 'Data', train: 'Train', chat: 'Chat', export: 'Export', runs: 'Runs' },
   placesLabel: 'Places',
   skipToContent: 'Skip to content',
   loading: 'Loading …',
@@ -252,6 +253,8 @@ export const en = {
     },
   },
   train,
+  runs,
+  keeping,
   chat: {
     lead: 'Base and tuned model answer the same prompt. Works while training runs.',
     noModelState: 'no model',

@@ -6,8 +6,10 @@ import { ErrorNote } from '#studio/parts/Note.tsx';
 import { Notes, PageHeader } from '#studio/parts/Page.tsx';
 import partClasses from '#studio/parts/parts.module.css';
 import { BackgroundNote } from '#studio/run-guard/BackgroundNote.tsx';
+import { WaitingNote } from '#studio/runs/WaitingNote.tsx';
 import { Answers } from '#studio/train/Answers.tsx';
 import { FactStrip } from '#studio/train/FactStrip.tsx';
+import { Interrupted } from '#studio/train/Interrupted.tsx';
 import { MemoryBar } from '#studio/train/MemoryBar.tsx';
 import { RecipeForm } from '#studio/train/RecipeForm.tsx';
 import { RunNotes } from '#studio/train/RunNotes.tsx';
@@ -30,6 +32,8 @@ export function TrainPage() {
         <RunControls />
       </PageHeader>
       <Notes>
+        <Interrupted />
+        <WaitingNote />
         <RunNotes />
         {estimateError !== null && <ErrorNote error={estimateError} />}
         <Warnings />
