@@ -4,6 +4,7 @@ import { useStore } from 'zustand';
 import type { DeviceSummary } from '#protocol/trainer.ts';
 import { useStudio, useText } from '#studio/context.ts';
 import classes from '#studio/model/model.module.css';
+import { KeepModel, KeptModels } from '#studio/model/KeepModel.tsx';
 import { WebGpuMissing } from '#studio/model/WebGpuMissing.tsx';
 import { FilePick } from '#studio/parts/FilePick.tsx';
 import { ErrorNote } from '#studio/parts/Note.tsx';
@@ -45,7 +46,8 @@ export function ModelPage() {
   );
 }
 
-function Loaded({ model: { summary, tokenizer } }: { model: OpenedModel }) {
+function Loaded({ model }: { model: OpenedModel }) {
+  const { summary, tokenizer } = model;
   const text = useText().model;
   const { facts } = text;
   const figures: [string, string][] = [
@@ -84,6 +86,7 @@ function Loaded({ model: { summary, tokenizer } }: { model: OpenedModel }) {
           ],
         ]}
       />
+      <KeepModel model={model} />
     </Section>
   );
 }
@@ -116,6 +119,7 @@ function OpenAnother({ isFirst }: { isFirst: boolean }) {
   return (
     <Section title={isFirst ? text.openFirstHeading : text.openHeading}>
       <div className={classes.ways}>
+        <KeptModels />
         <div className={classes.way}>
           <FilePick accept={null} onPick={pick}>
             {text.folder}

@@ -8,7 +8,7 @@ import { RunActions } from '#studio/runs/RunActions.tsx';
 import classes from '#studio/runs/runs.module.css';
 import { Spark } from '#studio/runs/Spark.tsx';
 import { TrainFurther } from '#studio/runs/TrainFurther.tsx';
-import { runWords, shortModelName } from '#studio/shell/rail-states.ts';
+import { runWords } from '#studio/shell/rail-states.ts';
 import { isActive } from '#studio/stores/run.ts';
 import { lastCheckpoint } from '#studio/stores/runs.ts';
 import { ago, bytes } from '#studio/text/format.ts';
@@ -50,9 +50,7 @@ function Row({ run }: { run: RunSummary }) {
       <tr data-open={isOpen} data-run={run.id}>
         <td>
           <div className={classes.name}>{run.name}</div>
-          <div className={classes.small}>
-            {shortModelName(run.modelName)}, {run.dataName}, {text.rowsOf(run.rowCount)}
-          </div>
+          <div className={classes.small}>{text.about(run.rowCount, run.recipe.lora_r, run.recipe.learning_rate)}</div>
         </td>
         <td>
           {isOpen ? <LiveState /> : <div>{text.states[run.state]}</div>}

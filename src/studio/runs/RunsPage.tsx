@@ -48,7 +48,8 @@ function Damaged() {
   const studio = useStudio();
   const ofRuns = useStore(studio.runs, (runs) => runs.damaged);
   const ofModels = useStore(studio.keeping, (keeping) => keeping.damaged);
-  const damaged = [...ofRuns, ...ofModels];
+  const curves = useStore(studio.runs, (runs) => runs.curves);
+  const damaged = [...ofRuns, ...Object.values(curves).flatMap((curve) => curve.damaged ?? []), ...ofModels];
   if (damaged.length === 0) return null;
   return (
     <Note

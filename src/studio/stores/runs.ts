@@ -14,6 +14,8 @@ export interface RunCurve {
   smoothLossNats: readonly number[];
   lastLossNats: number | null;
   best: EvaluationMetrics | null;
+  /** Where its record was changed or cut off; null when it is whole. */
+  damaged: DamagedFile | null;
 }
 
 export interface RunsStore {
@@ -89,7 +91,7 @@ export function createRunsStore(trainer: Trainer) {
 }
 
 async function readCurve(trainer: Trainer, runId: string, updatedAt: string): Promise<RunCurve> {
-  const { steps, evaluations } = await trainer.call('history', { runId });
+  const { steps, evaluations, damaged } = await trainer.call('history', { runId });
   const series = new MetricSeries();
   series.append(steps);
   for (const evaluation of evaluations) series.appendEvaluation(evaluation);
@@ -98,6 +100,7 @@ async function readCurve(trainer: Trainer, runId: string, updatedAt: string): Pr
     smoothLossNats: series.drawn(SPARK_POINTS).map(({ smoothLossNats }) => smoothLossNats),
     lastLossNats: steps.at(-1)?.lossNats ?? null,
     best: series.bestEvaluation,
+    damaged,
   };
 }
 

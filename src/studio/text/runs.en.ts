@@ -32,7 +32,7 @@ export const runs = {
   open: 'open',
   stepOf: (step: number, steps: number) => `step ${count(step)} of ${count(steps)}`,
   checkpoint: (step: number | null) => (step === null ? 'no checkpoint' : `checkpoint of step ${count(step)}`),
-  rowsOf: (rows: number) => plural(rows, 'row'),
+  about: (rows: number, rank: number, learningRate: number) => `${plural(rows, 'row')}, rank ${rank}, learning rate ${learningRate}`,
   loss,
   noLoss: '–',
   best: (value: number, step: number) => `best held-out ${loss(value)}, step ${count(step)}`,
@@ -101,5 +101,6 @@ export const keeping = {
   keepModelHint: (size: number) => `Copies its files (${bytes(size)}) into this browser, so that it opens without being dropped again.`,
   keepingModel: (name: string) => `Copying ${name}`,
   isKept: 'Kept on this device: it opens without being dropped again.',
+  seeKept: 'See what is kept',
   keptModels: 'Kept on this device',
 };
