@@ -148,6 +148,14 @@ export interface DamagedFile {
   expected: string;
 }
 
+/** What a kept run measured, in order. */
+export interface RunHistory {
+  steps: StepMetrics[];
+  evaluations: EvaluationMetrics[];
+  /** Measurements that were changed since they were written, and are left out. */
+  damaged: DamagedFile | null;
+}
+
 /** What is kept on this device, by part. */
 export interface StorageReport {
   parts: { part: StoragePart; sizeBytes: number; items: { name: string; title: string; sizeBytes: number }[] }[];
@@ -269,7 +277,7 @@ export interface TrainerCalls {
   };
   runs(): { runs: RunSummary[]; damaged: DamagedFile[] };
   /** What a kept run measured, as its charts show it. */
-  history(params: { runId: string }): { steps: StepMetrics[]; evaluations: EvaluationMetrics[] };
+  history(params: { runId: string }): RunHistory;
   removeRun(params: { runId: string }): void;
   storage(): StorageReport;
   /** Empties a part, or one item of it. What is in use stays: `run/busy`. */

@@ -6,6 +6,7 @@ import type {
   KeptModel,
   NamedFile,
   PackedRows,
+  RunHistory,
   RunState,
   RunSummary,
   StartParams,
@@ -54,7 +55,7 @@ export interface Archive {
   create(params: StartParams & { modelName: string; modelKey: string; steps: number }): Promise<ArchivedRun>;
   list(): Promise<{ runs: RunSummary[]; damaged: DamagedFile[] }>;
   open(runId: string): Promise<OpenedRun>;
-  history(runId: string): Promise<{ steps: StepMetrics[]; evaluations: EvaluationMetrics[] }>;
+  history(runId: string): Promise<RunHistory>;
   remove(runId: string): Promise<void>;
   report(): Promise<StorageReport>;
   empty(part: StoragePart, name?: string): Promise<void>;

@@ -6,7 +6,6 @@ import type {
   BudgetProbe,
   DamagedFile,
   DeviceSummary,
-  EvaluationMetrics,
   GenerateParams,
   Generated,
   KeptModel,
@@ -15,10 +14,10 @@ import type {
   NamedBytes,
   NamedFile,
   PlanSummary,
+  RunHistory,
   RunState,
   RunSummary,
   StartParams,
-  StepMetrics,
   StoragePart,
   StorageReport,
   TrainerCalls,
@@ -149,7 +148,7 @@ export class Session {
     return this.#archive ? this.#archive.list() : { runs: [], damaged: [] };
   }
 
-  async history({ runId }: { runId: string }): Promise<{ steps: StepMetrics[]; evaluations: EvaluationMetrics[] }> {
+  async history({ runId }: { runId: string }): Promise<RunHistory> {
     await this.#active?.kept?.settled();
     return this.#requireArchive().history(runId);
   }

@@ -2,12 +2,11 @@
 import { AppError } from '#base/errors.ts';
 import type {
   DamagedFile,
-  EvaluationMetrics,
   KeptModel,
   NamedFile,
+  RunHistory,
   RunSummary,
   StartParams,
-  StepMetrics,
   StoragePart,
   StorageReport,
 } from '#protocol/trainer.ts';
@@ -75,8 +74,9 @@ export class StoredArchive implements Archive {
     };
   }
 
-  async history(runId: string): Promise<{ steps: StepMetrics[]; evaluations: EvaluationMetrics[] }> {
-    return historyOf(await this.#runs.metrics(runId));
+  async history(runId: string): Promise<RunHistory> {
+    const { records, damaged } = await this.#runs.metrics(runId);
+    return { ...historyOf(records), damaged };
   }
 
   remove(runId: string): Promise<void> {

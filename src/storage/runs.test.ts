@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { AppError } from '#base/errors.ts';
 import { Random } from '#base/random.ts';
 import { DEFAULTS, type Recipe } from '#recipe/recipe.ts';
-import type { FileStore } from '#storage/file-store.ts';
+import { type FileStore, readWhole } from '#storage/file-store.ts';
 import { type RunRows, readRunRows, writeRunRows } from '#storage/run-rows.ts';
 import { RunStore, type StoredRun } from '#storage/runs.ts';
 import { sealJson } from '#storage/sealed-json.ts';
@@ -55,6 +55,9 @@ describe('the rows of a run', () => {
   });
 });
 
+/** Bytes of a record of one digit with its seal and its line break. */
+const LINE = 37;
+
 describe('RunStore', () => {
   test('keeps a run with its rows, and changes it', async () => {
     const { runs } = await storeOf('a');
@@ -80,7 +83,7 @@ describe('RunStore', () => {
     await expect(runs.create(runOf('a'), rows)).rejects.toMatchObject({ code: 'storage/failed' });
     await expect(runs.get('../a')).rejects.toBeInstanceOf(AppError);
     await expect(runs.get('a/checkpoints')).rejects.toBeInstanceOf(AppError);
-    expect(await runs.metrics('b')).toEqual([]);
+    expect(await runs.metrics('b')).toEqual({ records: [], damaged: null });
     await runs.remove('b');
   });
 
@@ -95,12 +98,35 @@ describe('RunStore', () => {
     await runs.appendMetrics('a', [{ step: 1 }, { step: 2 }]);
     await runs.appendMetrics('a', []);
     await runs.appendMetrics('a', [{ step: 3 }]);
-    tear(store, 'runs/a/metrics.jsonl', 26);
-    expect(await runs.metrics('a')).toEqual([{ step: 1 }, { step: 2 }]);
+    const path = 'runs/a/metrics.jsonl';
+    const written = (await readWhole(store, path)).slice();
+    for (let at = 2 * LINE; at < 3 * LINE - 1; at++) {
+      await store.write(path, [written.subarray(0, at)]);
+      expect(await runs.metrics('a')).toEqual({ records: [{ step: 1 }, { step: 2 }], damaged: null });
+    }
+    tear(store, path, 2 * LINE + 4);
+    expect(await runs.metrics('a')).toEqual({ records: [{ step: 1 }, { step: 2 }], damaged: null });
     const next = new RunStore(store);
     await next.appendMetrics('a', [{ step: 4 }]);
     await next.appendMetrics('a', [{ step: 5 }]);
-    expect(await next.metrics('a')).toEqual([{ step: 1 }, { step: 2 }, { step: 4 }, { step: 5 }]);
+    expect(await next.metrics('a')).toEqual({ records: [{ step: 1 }, { step: 2 }, { step: 4 }, { step: 5 }], damaged: null });
+  });
+
+  test('names a line of metrics that was changed in any byte', async () => {
+    const { store, runs } = await storeOf('a');
+    await runs.appendMetrics('a', [{ step: 1 }, { step: 2 }, { step: 3 }]);
+    const path = 'runs/a/metrics.jsonl';
+    for (let at = LINE; at < 2 * LINE; at++) {
+      for (const mask of [1, 16]) {
+        await flipByte(store, path, at, mask);
+        const { records, damaged } = await runs.metrics('a');
+        expect(damaged?.path).toBe(path);
+        expect(damaged?.found).toMatch(/^line [23], which was changed$/);
+        expect(records).not.toContainEqual({ step: 2 });
+        expect(records).toContainEqual({ step: 1 });
+        await flipByte(store, path, at, mask);
+      }
+    }
   });
 
   test('checkpoints, size, removal', async () => {
@@ -207,9 +233,11 @@ describe('a run on a store that fails', () => {
     );
 
     const flipped = fault.kind === 'flip' && faulty.done !== null ? faulty.operations[fault.operation].path : null;
-    const measured = (await runs.metrics('a')).length;
+    const { records, damaged: damagedLines } = await runs.metrics('a');
+    const measured = records.length;
     // A line break that is turned over takes two lines with it.
     check(measured >= course.measured - (flipped?.endsWith('.jsonl') ? 2 : 0), `${measured} of ${course.measured} lines of metrics`);
+    check((damagedLines !== null) === (flipped?.endsWith('.jsonl') === true), `${JSON.stringify(damagedLines)} of the lines`);
     if (listed.length > 0) {
       const found: unknown = await runs.rows('a').catch((error: unknown) => error);
       const damagedFile = found instanceof AppError && found.code === 'storage/damaged' ? found.details.file : null;
@@ -225,7 +253,7 @@ describe('a run on a store that fails', () => {
     if (listed.length > 0) await runs.update('a', { step: 5000 });
     else await runs.create(runOf('a'), rows);
     await runs.appendMetrics('a', [{ step: 5000 }]);
-    expect((await runs.metrics('a')).at(-1)).toEqual({ step: 5000 });
+    expect((await runs.metrics('a')).records.at(-1)).toEqual({ step: 5000 });
     expect(await runs.list()).toMatchObject({ runs: [{ id: 'a' }], damaged: [] });
     return problems;
   }

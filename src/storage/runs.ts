@@ -6,6 +6,7 @@ import { damagedError, type FileStore, joinPath, quotaError, readWhole, sha256He
 import { type FileDigest, isDigest } from '#storage/manifest.ts';
 import { readRunRows, type RunRows, writeRunRows } from '#storage/run-rows.ts';
 import { type DamagedFile, damageOf, isCutOff, openSealed, sealJson } from '#storage/sealed-json.ts';
+import { readSealedLines, sealLine } from '#storage/sealed-lines.ts';
 
 export const RUN_VERSION = 1;
 export const RUNS_FOLDER = 'runs';
@@ -131,7 +132,7 @@ export class RunStore {
   async appendMetrics(id: string, objects: readonly object[]): Promise<void> {
     if (objects.length === 0) return;
     const path = joinPath(this.#folder(id), METRICS_FILE);
-    const lines = objects.map((object) => `${JSON.stringify(object)}\n`).join('');
+    const lines = (await Promise.all(objects.map(sealLine))).join('');
     const isWhole = this.#endsWhole.has(id) || (await this.#metricsEndWhole(path));
     // Until it is known how this ended, it may have torn a line too.
     this.#endsWhole.delete(id);
@@ -139,19 +140,14 @@ export class RunStore {
     this.#endsWhole.add(id);
   }
 
-  /** What was added, in order; torn lines are left out. These lines have no hash: a changed digit does not show. */
-  async metrics(id: string): Promise<object[]> {
+  /** What was added, in order. Lines that a crash tore are left out; those that were changed since are left out and told. */
+  async metrics(id: string): Promise<{ records: object[]; damaged: DamagedFile | null }> {
     const path = joinPath(this.#folder(id), METRICS_FILE);
     const bytes = await readWhole(this.#store, path).catch((error: unknown) => {
       if (error instanceof AppError && error.code === 'storage/not-found') return new Uint8Array();
       throw error;
     });
-    const objects: object[] = [];
-    for (const line of new TextDecoder().decode(bytes).split('\n')) {
-      const value = parseLine(line);
-      if (value !== null) objects.push(value);
-    }
-    return objects;
+    return readSealedLines(path, bytes);
   }
 
   checkpoints(id: string): CheckpointFolder {
@@ -243,13 +239,4 @@ async function parseRun(path: string, bytes: Uint8Array, id: string): Promise<Ru
   if (body.id !== id) throw damagedError(path, `the run ${body.id}`, `the run ${id}`);
   if (!isDigest(body.rowsFile) || !Number.isSafeInteger(body.revision)) throw damagedError(path, 'no digest of the rows', 'one');
   return body;
-}
-
-function parseLine(line: string): object | null {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? value : null;
-  } catch {
-    return null;
-  }
 }

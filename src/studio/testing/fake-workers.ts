@@ -78,7 +78,7 @@ export class FakeTrainer {
   }
 
   history() {
-    return { steps: [], evaluations: [] };
+    return { steps: [], evaluations: [], damaged: null };
   }
 
   removeRun({ runId }: { runId: string }): void {
