@@ -6,6 +6,8 @@ export class TrainPage {
   readonly lossChart: Locator;
   readonly answersLine: Locator;
   readonly answers: Locator;
+  /** What the device gives against what is needed; stands on Model as well. */
+  readonly budget: { verdict: Locator; check: Locator; byHand: Locator };
   readonly #page: Page;
 
   constructor(page: Page) {
@@ -13,6 +15,11 @@ export class TrainPage {
     this.state = page.getByTestId('run-state');
     this.lossChart = page.getByRole('figure', { name: /^Loss/ });
     this.answersLine = page.getByTestId('answers-line');
+    this.budget = {
+      verdict: page.getByTestId('budget'),
+      check: page.getByRole('button', { name: /^Check (this device|again)$/ }),
+      byHand: page.getByRole('textbox', { name: 'Budget, GiB' }),
+    };
     this.answers = page.getByRole('table').filter({ has: page.getByRole('columnheader', { name: 'Expected' }) });
   }
 

@@ -9,6 +9,7 @@ import { type Demo, type FetchDemoFile, loadDemo } from '#studio/demo.ts';
 import { classifyDrop, namedFiles } from '#studio/drop/classify.ts';
 import { createExportStore } from '#studio/export/export-store.ts';
 import { followChanges } from '#studio/follow-changes.ts';
+import { createBudgetStore } from '#studio/stores/budget.ts';
 import { createChatStore } from '#studio/stores/chat.ts';
 import { createDatasetStore, type OpenedDataset } from '#studio/stores/dataset.ts';
 import { asAppError, createDeviceStore } from '#studio/stores/device.ts';
@@ -49,6 +50,7 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
   const exports = createExportStore(clients.trainer);
   const runs = createRunsStore(clients.trainer);
   const keeping = createKeepingStore(clients.trainer);
+  const budget = createBudgetStore(clients.trainer);
   let demo: Demo | null = null;
   let demoKey: string | null = null;
 
@@ -106,7 +108,7 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
     show: () => goTo('train'),
   });
   run.subscribe((now, before) => {
-    if (isActive(now.state) === isActive(before.state)) return;
+    if (isActive(now.state) === isActive(before.state) && now.runId === before.runId) return;
     void runs.getState().refresh();
     void keeping.getState().refresh();
   });
@@ -121,6 +123,7 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
     exports,
     runs,
     keeping,
+    budget,
     goingOn,
     project,
     series,

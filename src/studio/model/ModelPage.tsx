@@ -3,6 +3,7 @@ import { Button } from '@mantine/core';
 import { useStore } from 'zustand';
 import type { DeviceSummary } from '#protocol/trainer.ts';
 import { useStudio, useText } from '#studio/context.ts';
+import { BudgetLine } from '#studio/model/BudgetLine.tsx';
 import classes from '#studio/model/model.module.css';
 import { KeepModel, KeptModels } from '#studio/model/KeepModel.tsx';
 import { WebGpuMissing } from '#studio/model/WebGpuMissing.tsx';
@@ -94,6 +95,7 @@ function Loaded({ model }: { model: OpenedModel }) {
 function Device({ device }: { device: DeviceSummary }) {
   const text = useText();
   const { deviceFacts } = text.model;
+  const needBytes = useStore(useStudio().project, ({ estimate }) => estimate?.totalBytes ?? null);
   const has = (feature: string) => (device.features.includes(feature) ? text.model.yes : text.model.no);
   return (
     <Section title={text.model.deviceHeading}>
@@ -108,6 +110,7 @@ function Device({ device }: { device: DeviceSummary }) {
         ]}
       />
       <p className={partClasses.small}>{device.isSoftware ? text.device.softwareLong : deviceFacts.memory}</p>
+      <BudgetLine needBytes={needBytes} />
     </Section>
   );
 }

@@ -1,5 +1,6 @@
 /** Every string of the studio in English. Another language is another object of the same type. */
 import type { LooksLike } from '#studio/drop/classify.ts';
+import { budget } from '#studio/text/budget.en.ts';
 import { errorTexts } from '#studio/text/errors.en.ts';
 import { bytes, count, duration, parameters, percent, rate } from '#studio/text/format.ts';
 import { plural } from '#studio/text/plural.ts';
@@ -43,6 +44,7 @@ export const en = {
   goTo: (place: string) => `Go to ${place}`,
   dismiss: 'Dismiss',
   cancel: 'Cancel',
+  budget,
   tabs,
   background,
   notice: {

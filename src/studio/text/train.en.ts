@@ -86,8 +86,7 @@ export const train = {
     plan: 'Planned',
     total: 'Total',
     peak: (value: number) => `Peak ${bytes(value)}`,
-    verdict: (total: number, steps: number, trainable: number) =>
-      `Needs ${bytes(total)}, ${plural(steps, 'step')}, ${parameters(trainable)} trainable parameters.`,
+    size: (steps: number, trainable: number) => `${plural(steps, 'step')}, ${parameters(trainable)} trainable parameters.`,
     none: 'What a run needs is told here once model and rows are open.',
     purposes: {
       weights: 'Weights',
@@ -198,7 +197,7 @@ export const train = {
     /** Of the fields that are a choice, what each value is called. */
     choices: {
       lr_scheduler_type: { constant: 'Constant', constant_with_warmup: 'Constant after warmup', linear: 'Linear', cosine: 'Cosine' },
-      strategy: { 'line-by-line': 'Each row by itself', join: 'Rows joined' },
+      strategy: { 'line-by-line': 'Row by row', join: 'Rows joined' },
       eval_strategy: { no: 'At the end', steps: 'By steps', epoch: 'After each epoch' },
       save_strategy: { no: 'Never', steps: 'By steps', epoch: 'After each epoch' },
       metric_for_best_model: { eval_loss: 'Loss', eval_mean_token_accuracy: 'Token accuracy' },

@@ -4,6 +4,7 @@ import { useStore } from 'zustand';
 import type { Bytes } from '#protocol/trainer.ts';
 import { RECIPE_FIELDS } from '#recipe/fields.ts';
 import { useStudio, useText } from '#studio/context.ts';
+import { BudgetLine } from '#studio/model/BudgetLine.tsx';
 import { Section } from '#studio/parts/Page.tsx';
 import partClasses from '#studio/parts/parts.module.css';
 import { isActive } from '#studio/stores/run.ts';
@@ -50,7 +51,8 @@ export function MemoryBar() {
   const shadeOf = (name: string) => `color-mix(in srgb, var(--ink) ${SHADES[purposes.indexOf(name) % SHADES.length]}, var(--surface))`;
   return (
     <Section title={text.heading} extra={memory !== null && <span className={partClasses.small}>{text.peak(memory.peakBytes)}</span>}>
-      <p className={partClasses.small}>{text.verdict(shown.totalBytes, shown.steps, shown.trainableParameters)}</p>
+      <p className={partClasses.small}>{text.size(shown.steps, shown.trainableParameters)}</p>
+      <BudgetLine needBytes={shown.totalBytes} />
       <div className={classes.bar} aria-hidden="true">
         {purposes
           .filter((name) => (live[name] ?? 0) > 0)
