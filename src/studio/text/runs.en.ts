@@ -54,6 +54,7 @@ export const runs = {
   damagedHeading: 'Damaged files',
   damagedText: 'They were changed or cut off after they were written. Nothing else was touched.',
   interrupted: {
+    demo: 'the demo',
     title: (model: string, step: number, steps: number, when: string) =>
       `A run on ${model} stopped at step ${count(step)} of ${count(steps)}, ${when}`,
     checkpoint: (step: number | null) =>

@@ -1,5 +1,6 @@
 /** One curve by step: each step faint, the smoothed line firm, held-out rows as points joined. One cursor reads every chart at once. */
 import {
+  type AxisDomain,
   CartesianGrid,
   Line,
   LineChart,
@@ -19,8 +20,11 @@ export interface Curve {
   raw: 'lossNats' | 'perplexity' | null;
   smooth: 'smoothLossNats' | 'smoothPerplexity' | null;
   validation: 'validationLossNats' | 'validationPerplexity' | 'accuracy';
-  scale: 'linear' | 'log';
+  /** `share`: from 0 to 1, as a linear scale. */
+  scale: 'linear' | 'log' | 'share';
   format: (value: number) => string;
+  /** On the axis. */
+  tick: (value: number) => string;
 }
 
 interface ChartProps {
@@ -59,9 +63,9 @@ export function Chart({ title, points, curve, empty }: ChartProps) {
             label={{ value: text.step, position: 'insideBottom', offset: -14, fill: 'var(--ink-2)', fontSize: 12 }}
           />
           <YAxis
-            scale={curve.scale}
-            domain={curve.scale === 'log' ? [logFloor, 'auto'] : ['auto', 'auto']}
-            tickFormatter={curve.validation === 'accuracy' ? curve.format : shortNumber}
+            scale={curve.scale === 'log' ? 'log' : 'linear'}
+            domain={DOMAINS[curve.scale]}
+            tickFormatter={curve.tick}
             tick={tick}
             tickLine={false}
             axisLine={false}
@@ -93,12 +97,15 @@ export function Chart({ title, points, curve, empty }: ChartProps) {
   );
 }
 
-/** A perplexity is at least 1. */
-function logFloor(min: number): number {
-  return Math.max(1, min * 0.95);
-}
+const DOMAINS: Record<Curve['scale'], AxisDomain> = {
+  linear: ['auto', 'auto'],
+  // A perplexity is at least 1.
+  log: [(min: number) => Math.max(1, min * 0.95), 'auto'],
+  // A little room below, in tenths; all right is the most.
+  share: [(min: number) => Math.max(0, Math.floor(min * 10 - 0.5) / 10), 1],
+};
 
-function shortNumber(value: number): string {
+export function shortNumber(value: number): string {
   return value >= 1000 ? compact(value) : String(Number(value.toPrecision(3)));
 }
 

@@ -4,19 +4,34 @@ import { useStore } from 'zustand';
 import { useStudio, useText } from '#studio/context.ts';
 import { Section } from '#studio/parts/Page.tsx';
 import { isMeasured } from '#studio/stores/run.ts';
-import { Chart, type Curve } from '#studio/train/Chart.tsx';
+import { Chart, type Curve, shortNumber } from '#studio/train/Chart.tsx';
 import classes from '#studio/train/charts.module.css';
 import { loss, perplexity, share } from '#studio/text/format.ts';
 
-const LOSS: Curve = { raw: 'lossNats', smooth: 'smoothLossNats', validation: 'validationLossNats', scale: 'linear', format: loss };
+const LOSS: Curve = {
+  raw: 'lossNats',
+  smooth: 'smoothLossNats',
+  validation: 'validationLossNats',
+  scale: 'linear',
+  format: loss,
+  tick: shortNumber,
+};
 const PERPLEXITY: Curve = {
   raw: 'perplexity',
   smooth: 'smoothPerplexity',
   validation: 'validationPerplexity',
   scale: 'log',
   format: perplexity,
+  tick: shortNumber,
 };
-const ACCURACY: Curve = { raw: null, smooth: null, validation: 'accuracy', scale: 'linear', format: share };
+const ACCURACY: Curve = {
+  raw: null,
+  smooth: null,
+  validation: 'accuracy',
+  scale: 'share',
+  format: share,
+  tick: (value) => `${Math.round(100 * value)}\u00a0%`,
+};
 
 export function Charts() {
   const text = useText().train.charts;
@@ -32,8 +47,9 @@ export function Charts() {
   const points = series.drawn();
   return (
     <div className={classes.charts} data-parts={hasValidation ? 3 : 2}>
-      <Section title={text.loss} extra={<Legend hasValidation={hasValidation} hasBest={series.bestEvaluation !== null} />}>
+      <Section title={text.loss}>
         <Chart title={text.loss} points={points} curve={LOSS} empty={text.empty} />
+        <Legend hasValidation={hasValidation} hasBest={series.bestEvaluation !== null} />
       </Section>
       <Section title={text.perplexity}>
         <Chart title={text.perplexity} points={points} curve={PERPLEXITY} empty={text.empty} />

@@ -2,6 +2,7 @@
 import { Button } from '@mantine/core';
 import { useStore } from 'zustand';
 import { useStudio, useText } from '#studio/context.ts';
+import { DEMO_NAME } from '#studio/demo.ts';
 import { Note } from '#studio/parts/Note.tsx';
 import { useNow } from '#studio/parts/use-now.ts';
 import { shortModelName } from '#studio/shell/rail-states.ts';
@@ -19,7 +20,12 @@ export function Interrupted() {
   const run = interruptedRun(runs, { state, runId });
   if (run === null || waiting !== null || opening !== null) return null;
   const checkpoint = lastCheckpoint(run);
-  const what = text.title(shortModelName(run.modelName), run.step, run.steps, ago(run.updatedAt, now));
+  const what = text.title(
+    run.modelName === DEMO_NAME ? text.demo : shortModelName(run.modelName),
+    run.step,
+    run.steps,
+    ago(run.updatedAt, now),
+  );
   return (
     <Note tone="plain" title={`${what}; ${text.checkpoint(checkpoint)}`}>
       <Button size="xs" variant="default" disabled={!isReady} onClick={() => void goOn({ run })}>
