@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MODEL, SETTINGS, type State, checkpointsIn, expectSameBytes, expectSameEnd } from '#cli/testing/checkpoint-runs.ts';
-import { resultOf, run, stateIn, workFolder, words, writeRows } from '#cli/testing/checkpoint-runs.ts';
+import { failureOf, resultOf, run, stateIn, workFolder, words, writeRows } from '#cli/testing/checkpoint-runs.ts';
 import { errorLine } from '#cli/testing/run-loratory.ts';
 
 const at = workFolder('checkpoints-flags');
@@ -22,6 +22,15 @@ describe('steps, limits and strategies', () => {
     expect(further.stderr).toContain('  max_steps was 20 and is 45 from here on');
     expectSameEnd(short, long, 45, { states: false });
     expect(checkpointsIn(short)).toEqual([10, 20, 30, 40, 45]);
+  });
+
+  it('measures rows that are longer than any before, once it goes on', async () => {
+    const long = writeRows(at('long.json'), [{ input: 'Two green teapots to Lisbon by Friday, please. '.repeat(9) }]);
+    const [out, base] = [at('long-rows'), [...BASE, ...words('--max_seq_len 128 --save_steps 2')]];
+    await run([...base, ...words('--max_steps 2'), '-o', out], 0);
+    const further = await run([...base, ...words('--max_steps 4 --eval_files'), long, ...RESUME, '-o', out], 0);
+    expect(further.stderr).toContain('measured: 1 sequences, 107 tokens with loss');
+    expect(resultOf(further).eval_loss).toBeGreaterThan(0);
   });
 
   it('saves and measures after each epoch, keeps as many checkpoints as it is told, and none with --save_strategy no', async () => {
@@ -156,7 +165,7 @@ describe('which rows are measured', () => {
       /^--eval_strategy: steps without them was found, rows to measure, by --eval_split or --eval_files, was expected$/,
     ],
   ])('refuses %s', async (flags, line) => {
-    expect(errorLine(await run([...BASE, ...words(flags), '-o', at('refused')], 1))).toMatch(line);
+    expect((await failureOf([...BASE, ...words(flags), '-o', at('refused')])).message).toMatch(line);
     expect(existsSync(at('refused'))).toBe(false);
   });
 });

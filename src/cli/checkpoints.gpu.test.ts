@@ -1,11 +1,9 @@
 import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { AppError } from '#base/errors.ts';
-import { finetune } from '#cli/finetune.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { checkpointName } from '#cli/resume.ts';
 import { MODEL, ROWS, SETTINGS, checkpointsIn, expectSameBytes, expectSameEnd } from '#cli/testing/checkpoint-runs.ts';
-import { resultOf, run, stateIn, workFolder, words, writeRows } from '#cli/testing/checkpoint-runs.ts';
+import { failureOf, resultOf, run, stateIn, workFolder, words, writeRows } from '#cli/testing/checkpoint-runs.ts';
 import { errorLine, runLoratory } from '#cli/testing/run-loratory.ts';
 import { CheckpointFolder } from '#storage/checkpoints.ts';
 import { nodeStore } from '#storage/node-store.ts';
@@ -13,8 +11,8 @@ import { FaultyStore } from '#storage/testing/faulty-store.ts';
 
 const at = workFolder('checkpoints');
 const BASE = ['finetune', '-m', MODEL, '--data_files', writeRows(at('rows.json'))];
-const STEPS = 200;
-const RUN = [...BASE, ...SETTINGS, '--max_steps', String(STEPS), '--save_steps', '50'];
+const STEPS = 120;
+const RUN = [...BASE, ...SETTINGS, '--max_steps', String(STEPS), '--save_steps', '30'];
 const RESUME = ['--resume_from_checkpoint', 'true'];
 
 const whole = at('whole');
@@ -35,19 +33,26 @@ describe('checkpoints of loratory finetune', () => {
   });
 
   it('lie beside the adapter, one for every so many steps', () => {
-    expect(readdirSync(whole).sort()).toEqual(['adapter', ...[100, 150, 200, 50].map(checkpointName), 'trainer_state.json']);
+    expect(readdirSync(whole).sort()).toEqual([
+      'adapter',
+      'checkpoint-120',
+      'checkpoint-30',
+      'checkpoint-60',
+      'checkpoint-90',
+      'trainer_state.json',
+    ]);
     const files = ['adapter_config.json', 'adapter_model.safetensors', 'manifest.json', 'optimizer.safetensors', 'trainer_state.json'];
-    expect(readdirSync(join(whole, 'checkpoint-100')).sort()).toEqual(files);
+    expect(readdirSync(join(whole, 'checkpoint-60')).sort()).toEqual(files);
   });
 
-  it.each([50, 150])('goes on from step %i to the bytes of the run that never stopped, whatever settings are left out', async (step) => {
+  it.each([30, 90])('goes on from step %i to the bytes of the run that never stopped, whatever settings are left out', async (step) => {
     const out = at(`from-${step}`);
     // What no flag says is the checkpoint's.
     const resumed = await run([...BASE, '--resume_from_checkpoint', join(whole, checkpointName(step)), '-o', out], 0);
     expect(resumed.stderr).toContain(`going on from step ${step} of ${STEPS}`);
     expect(resultOf(resumed)).toMatchObject({ steps: STEPS, is_complete: true, ended_by: 'steps' });
     expectSameEnd(out, whole, STEPS);
-    expect(checkpointsIn(out)[0]).toBe(step + 50);
+    expect(checkpointsIn(out)[0]).toBe(step + 30);
   });
 
   it.each(['SIGINT', 'SIGTERM'] as const)('writes a checkpoint on %s, from which the end is the same to the byte', async (signal) => {
@@ -64,7 +69,7 @@ describe('checkpoints of loratory finetune', () => {
 
   it('loses nothing to SIGKILL, in the midst of steps or of a checkpoint, time after time', async () => {
     const out = at('killed');
-    for (const when of [/training: 1 of/, ...[50, 100, 150, 200].map((step) => join(out, checkpointName(step)))]) {
+    for (const when of [/training: 1 of/, ...[30, 60, 90, 120].map((step) => join(out, checkpointName(step)))]) {
       const step = await newestWhole(out);
       const killed = await runLoratory([...RUN, ...(step === null ? [] : RESUME), '-o', out], { interrupt: { when, signal: 'SIGKILL' } });
       expect([when, killed.signal]).toEqual([when, 'SIGKILL']);
@@ -86,39 +91,34 @@ describe('checkpoints of loratory finetune', () => {
 
   it('names the flipped byte of the newest checkpoint, and takes the one before it', async () => {
     const out = folderUntil('flipped', STEPS);
-    const file = join(out, 'checkpoint-200', 'optimizer.safetensors');
+    const file = join(out, 'checkpoint-120', 'optimizer.safetensors');
     const bytes = readFileSync(file);
-    bytes[bytes.length - 100] ^= 4;
+    bytes[bytes.length - 9] ^= 4;
     writeFileSync(file, bytes);
-    const named = await run([...RUN, '--resume_from_checkpoint', join(out, 'checkpoint-200'), '-o', out], 1);
+    const named = await run([...RUN, '--resume_from_checkpoint', join(out, 'checkpoint-120'), '-o', out], 1);
     const damage = /optimizer\.safetensors: SHA-256 [0-9a-f]{64} was found, SHA-256 [0-9a-f]{64} was expected$/;
     expect(errorLine(named)).toMatch(damage);
 
     const resumed = await run([...RUN, ...RESUME, '-o', out], 0);
     expect(resumed.stderr).toContain(`${file} is damaged: SHA-256 `);
     expect(resumed.stderr).toMatch(/SHA-256 [0-9a-f]{64} was found, SHA-256 [0-9a-f]{64} was expected; the checkpoint before it is taken/);
-    expect(resumed.stderr).toContain('going on from step 150 of 200');
+    expect(resumed.stderr).toContain('going on from step 90 of 120');
     expectSameEnd(out, whole, STEPS);
   });
 
   // One checkpoint of 18 KiB fits, told beforehand with what blocks may take; a second does not.
   it.each([
-    ['told', 45_000, /checkpoint-100: space for \d+ bytes was expected, \d+ are free/],
-    ['not told', 30_000, /checkpoint-100\/\w+\.\w+: space for \d+ bytes was expected, \d+ are free/],
+    ['told', 45_000, /checkpoint-60: space for \d+ bytes was expected, \d+ are free/],
+    ['not told', 30_000, /checkpoint-60\/\w+\.\w+: space for \d+ bytes was expected, \d+ are free/],
   ])('ends when the disk is full, which was %s, and goes on from the last checkpoint once there is room', async (how, bytes, why) => {
     const out = at(`full-${how}`);
     const fault = { kind: 'full' as const, bytes, isTold: how === 'told' };
-    const silent = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
-    const failure: unknown = await finetune([...RUN.slice(1), '-o', out], (root) => new FaultyStore(nodeStore(root), fault))
-      .catch((error: unknown) => error)
-      .finally(() => silent.mockRestore());
-    expect(failure).toBeInstanceOf(AppError);
-    const { code, message } = failure as AppError;
+    const { code, message } = await failureOf([...RUN, '-o', out], (root) => new FaultyStore(nodeStore(root), fault));
     expect(code).toBe('storage/quota');
-    expect(message.startsWith(`step 100: the checkpoint could not be written to ${out}: `)).toBe(true);
+    expect(message.startsWith(`step 60: the checkpoint could not be written to ${out}: `)).toBe(true);
     expect(message).toMatch(why);
-    expect(message).toMatch(/; checkpoint-50 is kept; once there is room, --resume_from_checkpoint true goes on from it$/);
-    expect(checkpointsIn(out)).toEqual([50]);
+    expect(message).toMatch(/; checkpoint-30 is kept; once there is room, --resume_from_checkpoint true goes on from it$/);
+    expect(checkpointsIn(out)).toEqual([30]);
     // What was learnt until then is written where it fits, and leaves no part where it does not.
     const files = existsSync(join(out, 'adapter')) ? readdirSync(join(out, 'adapter')) : [];
     expect(files).toEqual(how === 'told' ? ['adapter_config.json', 'adapter_model.safetensors'] : []);
@@ -127,7 +127,7 @@ describe('checkpoints of loratory finetune', () => {
   });
 
   it('has an adapter in each checkpoint, from which another run starts', async () => {
-    const [out, checkpoint] = [at('started'), join(whole, 'checkpoint-100')];
+    const [out, checkpoint] = [at('started'), join(whole, 'checkpoint-60')];
     const flags = [...BASE, ...words('--text_field input --strategy line-by-line --max_steps 1 --learning_rate 0')];
     const started = await run([...flags, '--adapter_path', checkpoint, '-o', out], 0);
     expect(started.stderr).toContain('going on from an adapter: r 4, alpha 16, dropout 0.2, target modules q_proj,v_proj');
@@ -135,28 +135,28 @@ describe('checkpoints of loratory finetune', () => {
   });
 
   it('does not mix the checkpoints of two runs in one folder, and loses neither', async () => {
-    const out = folderUntil('mixed', 150);
+    const out = folderUntil('mixed', 90);
     const [first, second] = [join(out, 'earlier-1'), join(out, 'earlier-2')];
-    const other = [...RUN, ...words('--learning_rate 2e-2 --max_steps 60 --save_total_limit 1')];
+    const other = [...RUN, ...words('--learning_rate 2e-2 --max_steps 40 --save_total_limit 1')];
     // Back to an earlier step with another rate: what came after it is set aside.
-    const back = await run([...other, '--resume_from_checkpoint', join(out, 'checkpoint-50'), '-o', out], 0);
+    const back = await run([...other, '--resume_from_checkpoint', join(out, 'checkpoint-30'), '-o', out], 0);
     expect(back.stderr).toContain(
-      `${out} has checkpoint-150 of another run (its max_steps is 200, not 60): what was there is in ${first} now`,
+      `${out} has checkpoint-90 of another run (its max_steps is 120, not 40): what was there is in ${first} now`,
     );
-    expect([checkpointsIn(first), checkpointsIn(out)]).toEqual([[100, 150], [60]]);
+    expect([checkpointsIn(first), checkpointsIn(out)]).toEqual([[60, 90], [40]]);
     // Begun anew, all of the run that was there is.
     await run([...other, '--seed', '1', '-o', out], 0);
-    expect(readdirSync(second).sort()).toEqual(['adapter', 'checkpoint-60', 'trainer_state.json']);
-    expect(checkpointsIn(out)).toEqual([60]);
+    expect(readdirSync(second).sort()).toEqual(['adapter', 'checkpoint-40', 'trainer_state.json']);
+    expect(checkpointsIn(out)).toEqual([40]);
     // The same run may begin again where it lies.
     await run([...other, '--seed', '1', '-o', out], 0);
-    expect(readdirSync(out).sort()).toEqual(['adapter', 'checkpoint-60', 'earlier-1', 'earlier-2', 'trainer_state.json']);
-    expectSameBytes(join(first, 'checkpoint-150', 'optimizer.safetensors'), join(whole, 'checkpoint-150', 'optimizer.safetensors'));
+    expect(readdirSync(out).sort()).toEqual(['adapter', 'checkpoint-40', 'earlier-1', 'earlier-2', 'trainer_state.json']);
+    expectSameBytes(join(first, 'checkpoint-90', 'optimizer.safetensors'), join(whole, 'checkpoint-90', 'optimizer.safetensors'));
   });
 });
 
 describe('what a checkpoint is held to', () => {
-  const kept = ['--resume_from_checkpoint', join(whole, 'checkpoint-150')];
+  const kept = ['--resume_from_checkpoint', join(whole, 'checkpoint-90')];
 
   function otherModel(): string {
     const folder = at('other-model');
@@ -184,8 +184,8 @@ describe('what a checkpoint is held to', () => {
     ['other linears', () => [...kept, '--target_modules', 'q_proj'], /^--target_modules: q_proj was found, q_proj,v_proj, which/],
     [
       'fewer steps',
-      () => [...kept, '--max_steps', '120'],
-      /^--max_steps: 120 steps was found, more than the 150 steps that the checkpoint has was expected$/,
+      () => [...kept, '--max_steps', '70'],
+      /^--max_steps: 70 steps was found, more than the 90 steps that the checkpoint has was expected$/,
     ],
     [
       'no checkpoint of that step',
@@ -196,9 +196,10 @@ describe('what a checkpoint is held to', () => {
     ['an empty output', () => RESUME, /^--resume_from_checkpoint: no whole checkpoint was found in \S+nothing, one was expected; /],
   ])('refuses %s in one line that names the flag', async (_what, flags, line) => {
     const out = at('nothing');
-    const finished = await run([...BASE, ...flags(), '-o', out], 1);
-    expect(errorLine(finished)).toMatch(line);
-    expect([finished.stdout, existsSync(out)]).toEqual(['', false]);
+    const { message } = await failureOf([...BASE, ...flags(), '-o', out]);
+    expect(message).toMatch(line);
+    expect(message).not.toContain('\n');
+    expect(existsSync(out)).toBe(false);
   });
 
   it('says which settings are others from here on, and takes them', async () => {
@@ -210,6 +211,6 @@ describe('what a checkpoint is held to', () => {
     expect(changed.stderr).toContain('  learning_rate was 0.01 and is 0 from here on\n');
     expect(changed.stderr).toContain('  lora_dropout was 0.2 and is 0 from here on\n');
     expect(changed.stderr.match(/from here on/g)).toHaveLength(2);
-    expectSameBytes(join(out, 'adapter', 'adapter_model.safetensors'), join(whole, 'checkpoint-150', 'adapter_model.safetensors'));
+    expectSameBytes(join(out, 'adapter', 'adapter_model.safetensors'), join(whole, 'checkpoint-90', 'adapter_model.safetensors'));
   });
 });

@@ -9,7 +9,7 @@ import { ProgressLine, formatBytes, formatCount, say } from '#cli/progress.ts';
 import { checkCheckpoint, checkIdentity, checkpointName, openCheckpoint, resumedRecipe, variantFor, withBest } from '#cli/resume.ts';
 import { OutputFolder, checkOutput } from '#cli/results.ts';
 import { type RowsOfSet, chooseRows } from '#cli/rows.ts';
-import { train } from '#cli/train.ts';
+import { type TrainOptions, train } from '#cli/train.ts';
 import { chatRenderer } from '#data/chat-renderer.ts';
 import { loadRows } from '#data/load-rows.ts';
 import type { RowSet } from '#data/rows.ts';
@@ -83,7 +83,7 @@ export async function finetune(args: string[], openStore: (root: string) => File
     const folder = await OutputFolder.create(output, store);
     try {
       const from = kept ? await withBest(kept, checkpoints, recipe) : null;
-      return await trainAndWrite({ flags, gpu, run, identity, checkpoints, from, folder });
+      return await trainAndWrite({ flags, gpu, run, identity, checkpoints, from, keptStep: fromStep, folder });
     } finally {
       await folder.discard();
     }
@@ -92,7 +92,7 @@ export async function finetune(args: string[], openStore: (root: string) => File
   }
 }
 
-type TrainAndWrite = Omit<Parameters<typeof train>[0], 'output'> & { flags: FinetuneFlags; gpu: Gpu; folder: OutputFolder };
+type TrainAndWrite = Omit<TrainOptions, 'output'> & { flags: FinetuneFlags; gpu: Gpu; folder: OutputFolder };
 
 async function trainAndWrite({ flags, gpu, folder, ...options }: TrainAndWrite): Promise<Outcome> {
   const { run } = options;

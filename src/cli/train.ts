@@ -16,13 +16,20 @@ export interface Trained {
   savedStep: number | null;
 }
 
-/** `output`: the folder that messages name. @throws whatever the device throws. */
-export async function train({ output, ...options }: Omit<TrainRun, 'hooks'> & { output: string }): Promise<Trained> {
+export interface TrainOptions extends Omit<TrainRun, 'hooks'> {
+  /** The folder that messages name. */
+  output: string;
+  /** The step of the checkpoint in that folder which the run goes on from. */
+  keptStep: number | null;
+}
+
+/** @throws whatever the device throws; what is saved by then is whole. */
+export async function train({ output, keptStep, ...options }: TrainOptions): Promise<Trained> {
   const { run, from } = options;
   const { recipe, steps } = run.plan;
   const line = new ProgressLine('training', 'steps');
   let failure: AppError | null = null;
-  let savedStep = from?.step ?? null;
+  let savedStep = keptStep;
   const end = (error: AppError) => {
     failure ??= error;
     run.control.stop();

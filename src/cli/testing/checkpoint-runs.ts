@@ -2,8 +2,11 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect } from 'vitest';
+import { afterAll, expect, vi } from 'vitest';
+import { AppError } from '#base/errors.ts';
+import { finetune } from '#cli/finetune.ts';
 import { FIXTURES, type Finished, type RunOptions, runLoratory } from '#cli/testing/run-loratory.ts';
+import type { FileStore } from '#storage/file-store.ts';
 
 export const MODEL = join(FIXTURES, 'tiny-llama');
 
@@ -40,6 +43,20 @@ export async function run(args: readonly string[], code: number | null, options:
   if (finished.code !== code) console.error(finished.stderr);
   expect(finished.code).toBe(code);
   return finished;
+}
+
+/** What a run that cannot be fails with, in this process: what becomes of an error on the way out is shown elsewhere. */
+export async function failureOf(args: readonly string[], openStore?: (root: string) => FileStore): Promise<AppError> {
+  const silent = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+  try {
+    await finetune(args.slice(1), openStore);
+  } catch (error) {
+    if (error instanceof AppError) return error;
+    throw error;
+  } finally {
+    silent.mockRestore();
+  }
+  throw new Error('the run ended well, a failure was expected');
 }
 
 /** The steps of the checkpoints in a folder, whole or not. */
