@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunState } from '#protocol/trainer.ts';
 import type { Recipe } from '#recipe/recipe.ts';
+import { memoryStore } from '#storage/testing/memory-store.ts';
 import { STEPS, WatchedSession, lengthsOf, tinyRun } from '#run/testing/watched-session.ts';
 
 describe('a session whose device is lost', () => {
@@ -10,7 +11,7 @@ describe('a session whose device is lost', () => {
   });
 
   async function open(): Promise<WatchedSession> {
-    const watched = new WatchedSession();
+    const watched = new WatchedSession(memoryStore());
     opened.push(watched);
     return watched.open();
   }

@@ -317,7 +317,8 @@ export class Session {
         this.#emit('evaluation', { runId: runId(), evaluation });
       },
       answers: (step, answers) => this.#emit('answers', reportOf(step, answers)),
-      saved: ({ step, sizeBytes, ms }) => this.#emit('saved', { runId: runId(), step, sizeBytes, ms }),
+      // What memory alone holds outlives nothing: that is not told.
+      saved: ({ step, sizeBytes, ms }) => keep((kept) => this.#emit('saved', { runId: kept.id, step, sizeBytes, ms })),
       notSaved: (step, error) => this.#emit('notSaved', { runId: runId(), step, error }),
       wentBack: (step) => {
         keep((kept) => kept.append({ wentBack: step }));
