@@ -1,5 +1,6 @@
 /** Two tabs of one browser: one works, the other sees its run and may not touch it, and takes over when the first is closed. */
 import { expect, test } from '@playwright/test';
+import { trainRows } from './files/demo.ts';
 import { StudioPage } from './pages/studio.ts';
 
 const STEPS = 400;
@@ -31,6 +32,8 @@ test('a second tab shows the run as it goes on, touches nothing, and takes over 
   await second.goTo('Model');
   await expect(second.model.name).toHaveText('demo');
   await expect(second.train.button('Open the demo model')).toBeDisabled();
+  await second.goTo('Data');
+  await expect(second.data.table).toContainText(trainRows[0].message.slice(0, 20));
   await second.goTo('Train');
 
   // The first goes on while it is not in front, and what is done there shows here.

@@ -8,6 +8,8 @@ export class TrainPage {
   readonly answers: Locator;
   /** What the device gives against what is needed; stands on Model as well. */
   readonly budget: { verdict: Locator; check: Locator; byHand: Locator };
+  /** What is said of a run that went on unseen. */
+  readonly outOfSight: Locator;
   readonly #page: Page;
 
   constructor(page: Page) {
@@ -15,6 +17,7 @@ export class TrainPage {
     this.state = page.getByTestId('run-state');
     this.lossChart = page.getByRole('figure', { name: /^Loss/ });
     this.answersLine = page.getByTestId('answers-line');
+    this.outOfSight = page.getByText(/tab was out of sight/);
     this.budget = {
       verdict: page.getByTestId('budget'),
       check: page.getByRole('button', { name: /^Check (this device|again)$/ }),

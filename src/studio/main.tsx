@@ -35,7 +35,7 @@ const tabs = createTabs({
     });
     return { studio, background: guardRun(studio.run, { sight: document, wakeLocks: navigator.wakeLock ?? null }) };
   },
-  createOnlooker: () => createOnlooker(localStorage),
+  createOnlooker: (channel) => createOnlooker(channel, localStorage),
 });
 void tabs.begin();
 

@@ -6,11 +6,16 @@ import type { Studio } from '#studio/studio.ts';
 
 type Values = Record<string, unknown>;
 
-/** `lead`: a tab went to work; `hello`: another one looks on, and knows nothing yet. */
+/**
+ * `lead`: a tab went to work; `hello`: another one looks on, and knows nothing yet; `ask` and `rows`: rows of the dataset, which lie in the
+ * worker alone.
+ */
 export type TabMessage =
   | { kind: 'lead' }
   | { kind: 'hello' }
-  | { kind: 'change'; stores: Record<string, Values>; series: SeriesChange | null };
+  | { kind: 'change'; stores: Record<string, Values>; series: SeriesChange | null }
+  | { kind: 'ask'; id: string; start: number; end: number }
+  | { kind: 'rows'; id: string; rows: Values[] };
 
 /** Reaches the other tabs, and not the one that tells. */
 export interface TabChannel {
@@ -67,10 +72,18 @@ export function showTo(channel: TabChannel, studio: Studio): void {
     });
   }
   studio.series.subscribe(expectSend);
+  const answer = async ({ id, start, end }: Extract<TabMessage, { kind: 'ask' }>): Promise<void> => {
+    const rows = await studio.dataset.getState().rows(start, end);
+    channel.tell({ kind: 'rows', id, rows });
+  };
   channel.hear((message) => {
-    if (message.kind !== 'hello') return;
-    hasLookers = true;
-    send(true);
+    if (message.kind === 'hello') {
+      hasLookers = true;
+      send(true);
+    } else if (message.kind === 'ask') {
+      // Of another dataset by now: nobody waits for these rows.
+      answer(message).catch(() => {});
+    }
   });
 }
 
@@ -82,6 +95,23 @@ export function lookAt(channel: TabChannel, studio: Studio): void {
     if (message.series !== null) applySeries(studio.series, message.series);
     for (const [name, values] of Object.entries(message.stores)) stores.get(name)?.setState(decode(values) as Values);
   });
+}
+
+/** Rows of the dataset that is open in the tab at work; they never come when that tab is gone, or opens another. */
+export function askRows(channel: TabChannel): (start: number, end: number) => Promise<Values[]> {
+  const waiting = new Map<string, (rows: Values[]) => void>();
+  channel.hear((message) => {
+    if (message.kind !== 'rows') return;
+    waiting.get(message.id)?.(message.rows);
+    waiting.delete(message.id);
+  });
+  return (start, end) =>
+    new Promise((resolve) => {
+      // Other tabs hear the answer too.
+      const id = crypto.randomUUID();
+      waiting.set(id, resolve);
+      channel.tell({ kind: 'ask', id, start, end });
+    });
 }
 
 /** What is new in a series since it was last asked. */

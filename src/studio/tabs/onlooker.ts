@@ -4,7 +4,7 @@ import { createStore } from 'zustand/vanilla';
 import { AppError } from '#base/errors.ts';
 import type { CallMap, Client } from '#protocol/rpc.ts';
 import { createStudio, type Studio } from '#studio/studio.ts';
-import { storesOf } from '#studio/tabs/mirror.ts';
+import { askRows, lookAt, storesOf, type TabChannel } from '#studio/tabs/mirror.ts';
 
 /** Refuses every call, and hears nothing. */
 export function readOnlyClient<Calls extends CallMap<Calls>, Events>(): Client<Calls, Events> {
@@ -20,9 +20,9 @@ export function readOnlyClient<Calls extends CallMap<Calls>, Events>(): Client<C
 
 /**
  * Its stores are cut off from what acts on them: an action that is taken all the same meets a client that refuses, and changes nothing that shows.
- * Drafts are read from `storage`, and never written.
+ * Drafts are read from `storage`, and never written. Rows of the dataset are asked of the tab that has them.
  */
-export function createOnlooker(storage: Pick<StateStorage, 'getItem'>): Studio {
+export function createOnlooker(channel: TabChannel, storage: Pick<StateStorage, 'getItem'>): Studio {
   const studio = createStudio({
     clients: { trainer: readOnlyClient(), data: readOnlyClient() },
     storage: { getItem: (name) => storage.getItem(name), setItem() {}, removeItem() {} },
@@ -31,5 +31,8 @@ export function createOnlooker(storage: Pick<StateStorage, 'getItem'>): Studio {
     goTo() {},
   });
   const stores = [...storesOf(studio)].map(([name, store]) => [name, createStore(() => store.getState())]);
-  return { ...studio, ...(Object.fromEntries(stores) as Partial<Studio>) };
+  const onlooker = { ...studio, ...(Object.fromEntries(stores) as Partial<Studio>) };
+  onlooker.dataset.setState({ rows: askRows(channel) });
+  lookAt(channel, onlooker);
+  return onlooker;
 }

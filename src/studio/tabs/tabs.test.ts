@@ -64,7 +64,7 @@ function openTab(locks: 'locks' | 'none' = 'locks'): Tab {
     locks: locks === 'none' ? null : ends.locks,
     channel: ends.channel,
     createWorking,
-    createOnlooker: () => createOnlooker(storage),
+    createOnlooker: (channel) => createOnlooker(channel, storage),
   });
   const tab: Tab = { ...ends, tabs, trainer: null, written };
   void tabs.begin();
@@ -184,6 +184,20 @@ describe('a second tab', () => {
     expect(error).toMatchObject({ code: 'gpu/device-lost', details: { found: 'gone' } });
   });
 
+  it('is given the rows that it draws', async () => {
+    await openReady();
+    const [second, third] = [await openLooking(), await openLooking()];
+    const [some, others] = await Promise.all([
+      studioOf(second).dataset.getState().rows(2, 4),
+      studioOf(third).dataset.getState().rows(7, 8),
+    ]);
+    expect(some).toEqual([
+      { message: 'Send 2 lamps', ticket: 'lamp x2' },
+      { message: 'Send 3 lamps', ticket: 'lamp x3' },
+    ]);
+    expect(others).toEqual([{ message: 'Send 7 lamps', ticket: 'lamp x7' }]);
+  });
+
   it('may not touch anything', async () => {
     const first = await openReady();
     await train(first, 1);
@@ -259,7 +273,7 @@ it('works in every tab where the browser has no locks, or refuses them', async (
     locks: { request: () => Promise.reject(new DOMException('no storage here', 'SecurityError')) },
     channel,
     createWorking: () => ({ studio: studioOf(first), background: createStore(() => ({ wasHidden: false, share: null })) }),
-    createOnlooker: () => createOnlooker({ getItem: () => null }),
+    createOnlooker: (own) => createOnlooker(own, { getItem: () => null }),
   });
   await refused.begin();
   expect(refused.store.getState().role).toBe('working');

@@ -3,7 +3,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { BackgroundStore } from '#studio/run-guard/background.ts';
 import { isActive } from '#studio/stores/run.ts';
 import type { Studio } from '#studio/studio.ts';
-import { lookAt, showTo, type TabChannel } from '#studio/tabs/mirror.ts';
+import { showTo, type TabChannel } from '#studio/tabs/mirror.ts';
 
 /** `vacant`: the tab that was at work is gone in the middle of a run, and nobody has taken over yet. */
 export type TabRole = 'asking' | 'working' | 'looking' | 'vacant';
@@ -33,7 +33,7 @@ export interface TabsOptions {
   channel: TabChannel;
   /** Starts the workers. */
   createWorking: () => Working;
-  createOnlooker: () => Studio;
+  createOnlooker: (channel: TabChannel) => Studio;
 }
 
 export type Tabs = ReturnType<typeof createTabs>;
@@ -83,9 +83,7 @@ export function createTabs({ locks, channel, createWorking, createOnlooker }: Ta
         await work();
         return;
       }
-      const studio = createOnlooker();
-      lookAt(channel, studio);
-      store.setState({ studio });
+      store.setState({ studio: createOnlooker(channel) });
       lookOn();
     },
     /** Goes on in this tab, unless another one was quicker. */

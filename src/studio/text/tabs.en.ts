@@ -5,7 +5,8 @@ export const tabs = {
   looking: 'Another tab is at work: this one shows its run as it goes on.',
   controls: 'Controls are off here while another tab is at work.',
   vacant: 'The tab that was at work was closed while its run was under way.',
-  vacantAction: 'This one shows the run as it was seen last. Taking over opens the project here.',
+  vacantAction:
+    'This one shows the run as it was seen last. Taking over opens the project here, and offers to go on with what was kept of the run.',
   takeOver: 'Take over here',
 };
 
