@@ -1,64 +1,32 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AppError } from '#base/errors.ts';
-import type { DataCalls, DataEvents } from '#protocol/data.ts';
-import { connect, serve } from '#protocol/rpc.ts';
-import type { AnswerReport, RunState, TrainerCalls, TrainerEvents } from '#protocol/trainer.ts';
-import { createStudio, type Studio } from '#studio/studio.ts';
-import { FakeData, FakeTrainer } from '#studio/testing/fake-workers.ts';
+import type { AnswerReport, RunState } from '#protocol/trainer.ts';
+import type { Studio } from '#studio/studio.ts';
+import { DEMO_RECIPE, type FakePage, memoryStorage, openFakePage } from '#studio/testing/fake-page.ts';
+import type { FakeTrainer } from '#studio/testing/fake-workers.ts';
 
 const dropped = (path: string, content = ''): File => Object.assign(new File([content], path), { path });
 const tinyLlama = (): File[] => ['config.json', 'tokenizer.json', 'model.safetensors'].map((name) => dropped(`tiny-llama/${name}`));
 const rowsFile = (): File => dropped('rows.jsonl', '{"input": "Hi", "output": "yes"}\n{"input": "Ho", "output": "no"}');
 
-const DEMO_ROWS = Array.from({ length: 30 }, (_, i) => JSON.stringify({ message: `Send ${i} lamps`, ticket: `lamp x${i}` })).join('\n');
-const DEMO_RECIPE = {
-  mapping: { kind: 'template', template: '{message}\n{ticket}' },
-  loss_on: 'answer',
-  held_out: 0,
-  max_steps: 7,
-  learning_rate: 5e-3,
-};
-
-async function fetchDemoFile(name: string): Promise<Blob> {
-  if (name.endsWith('.jsonl')) return new Blob([DEMO_ROWS]);
-  return new Blob([name === 'recipe.json' ? JSON.stringify(DEMO_RECIPE) : '']);
-}
-
-function memoryStorage(): {
-  getItem: (name: string) => string | null;
-  setItem: (name: string, value: string) => void;
-  removeItem: () => void;
-} {
-  const items = new Map<string, string>();
-  return { getItem: (name) => items.get(name) ?? null, setItem: (name, value) => void items.set(name, value), removeItem: () => {} };
-}
-
-const ports: MessagePort[] = [];
 let storage = memoryStorage();
+let page: FakePage;
 let trainer: FakeTrainer;
 let studio: Studio;
-let places: string[];
 
+/** A page that was loaded anew, with what was stored before. */
 function makeStudio(hasWebGpu = true): Studio {
-  const [forTrainer, forData] = [new MessageChannel(), new MessageChannel()];
-  ports.push(forTrainer.port1, forTrainer.port2, forData.port1, forData.port2);
-  serve<TrainerCalls, TrainerEvents>(forTrainer.port2, (emit) => (trainer = new FakeTrainer(emit)));
-  serve<DataCalls, DataEvents>(forData.port2, () => new FakeData());
-  const clients = {
-    trainer: connect<TrainerCalls, TrainerEvents>(forTrainer.port1, 'the trainer'),
-    data: connect<DataCalls, DataEvents>(forData.port1, 'the data worker'),
-  };
-  return createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo: (place) => places.push(place) });
+  page?.close();
+  page = openFakePage({ storage, hasWebGpu });
+  trainer = page.trainer;
+  return page.studio;
 }
 
 beforeEach(() => {
   storage = memoryStorage();
-  places = [];
   studio = makeStudio();
 });
-afterEach(() => {
-  for (const port of ports.splice(0)) port.close();
-});
+afterEach(() => page.close());
 
 const until = (test: () => boolean) => vi.waitUntil(test, { timeout: 10_000, interval: 5 });
 const isPlanned = () => studio.project.getState().estimate !== null;
@@ -93,7 +61,7 @@ describe('drops', () => {
     await begun();
     await studio.drop(tinyLlama());
     await studio.drop([rowsFile()]);
-    expect(places).toEqual(['model', 'data']);
+    expect(page.places).toEqual(['model', 'data']);
     await until(() => studio.dataset.getState().prepared !== null);
     expect(studio.dataset.getState().opened).toMatchObject({ isDemo: false, name: 'rows.jsonl' });
     // Another model than the demo has the defaults for its recipe.

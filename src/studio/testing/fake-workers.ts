@@ -1,8 +1,9 @@
 /** Workers without an engine and without a tokenizer, for tests of the stores: they say what the tests make them say. */
-import { AppError } from '#base/errors.ts';
+import { AppError, toWire } from '#base/errors.ts';
 import type { DataSettings, DatasetSummary, MappingGuess, PreparedData, Preview, TakenRows } from '#protocol/data.ts';
 import type {
   Budget,
+  DamagedFile,
   GenerateParams,
   HeldOutRow,
   KeptModel,
@@ -10,8 +11,11 @@ import type {
   NamedFile,
   PackedRows,
   PlanSummary,
+  Remedy,
+  RunHistory,
   RunSummary,
   StartParams,
+  StoragePart,
   StorageReport,
   TrainerEvents,
 } from '#protocol/trainer.ts';
@@ -32,12 +36,20 @@ const SUMMARY: ModelSummary = {
 };
 const PLAN: PlanSummary = { bytes: {}, totalBytes: 9, steps: 7, capacities: [64], trainableParameters: 1, dispatches: 1 };
 
+/** The fingerprint of a model in these tests: all of that name have the same files. */
+export function keyOf(name: string): string {
+  return `key of ${name}`;
+}
+
 export class FakeTrainer {
   readonly emit: <E extends keyof TrainerEvents>(event: E, data: TrainerEvents[E]) => void;
   readonly planned: { recipe: Recipe; rowLengths: Uint32Array }[] = [];
   readonly started: StartParams[] = [];
   /** What opening a model ends with, when it is to fail. */
   failure: AppError | null = null;
+  /** What starting a run ends with, when it is to fail. */
+  startFailure: { error: AppError; remedies: Remedy[] } | null = null;
+  #openKey = '';
 
   constructor(emit: FakeTrainer['emit']) {
     this.emit = emit;
@@ -49,7 +61,8 @@ export class FakeTrainer {
 
   openModel({ name }: { name: string }): ModelSummary {
     if (this.failure !== null) throw this.failure;
-    return { ...SUMMARY, name };
+    this.#openKey = keyOf(name);
+    return { ...SUMMARY, name, key: keyOf(name) };
   }
 
   cancelOpening(): void {}
@@ -60,6 +73,10 @@ export class FakeTrainer {
   }
 
   start(params: StartParams): { runId: string; plan: PlanSummary } {
+    if (this.startFailure !== null) {
+      this.emit('state', { kind: 'failed', step: 0, error: toWire(this.startFailure.error), remedies: this.startFailure.remedies });
+      throw this.startFailure.error;
+    }
     this.started.push(params);
     return { runId: 'run-1', plan: PLAN };
   }
@@ -67,18 +84,28 @@ export class FakeTrainer {
   /** What is kept, when tests say so. */
   kept: RunSummary[] = [];
 
-  resumeRun({ runId }: { runId: string }) {
-    const run = this.kept.find(({ id }) => id === runId);
-    if (run === undefined) throw new AppError('storage/not-found', `no run ${runId}`);
-    return { runId, plan: PLAN, fromStep: run.step, recipe: run.recipe, heldOut: [], damaged: [] };
+  readonly resumed: { runId: string; maxSteps?: number }[] = [];
+  /** Checkpoints that are passed over when a run goes on. */
+  damagedCheckpoints: DamagedFile[] = [];
+
+  resumeRun(params: { runId: string; maxSteps?: number }) {
+    const run = this.kept.find(({ id }) => id === params.runId);
+    if (run === undefined) throw new AppError('storage/not-found', `no run ${params.runId}`);
+    if (run.modelKey !== this.#openKey) throw new AppError('run/other-model', `${run.modelName} was expected`);
+    this.resumed.push(params);
+    const fromStep = run.checkpoints.at(-1) ?? 0;
+    return { runId: run.id, plan: PLAN, fromStep, recipe: run.recipe, heldOut: [], damaged: this.damagedCheckpoints };
   }
 
   runs() {
     return { runs: this.kept, damaged: [] };
   }
 
-  history() {
-    return { steps: [], evaluations: [], damaged: null };
+  /** What kept runs measured, by id. */
+  histories: Record<string, Pick<RunHistory, 'steps' | 'evaluations'>> = {};
+
+  history({ runId }: { runId: string }): RunHistory {
+    return { ...(this.histories[runId] ?? { steps: [], evaluations: [] }), damaged: null };
   }
 
   removeRun({ runId }: { runId: string }): void {
@@ -86,21 +113,36 @@ export class FakeTrainer {
   }
 
   storage(): StorageReport {
-    return { parts: [], usedBytes: 0, freeBytes: null, isPersistent: null };
+    const items = this.models.map(({ key, name, sizeBytes }) => ({ name: key, title: name, sizeBytes }));
+    const sizeBytes = items.reduce((sum, item) => sum + item.sizeBytes, 0);
+    return { parts: [{ part: 'models', sizeBytes, items }], usedBytes: sizeBytes, freeBytes: 1000, isPersistent: false };
   }
 
-  emptyStorage(): void {}
+  emptyStorage({ part, name }: { part: StoragePart; name?: string }): void {
+    if (part === 'models') this.models = this.models.filter(({ key }) => name !== undefined && key !== name);
+    if (part === 'runs') this.kept = [];
+  }
+
+  /** Models that are kept, when tests say so. */
+  models: KeptModel[] = [];
+  /** What the files of a kept model turn out to be, when they are no longer those that were kept. */
+  keptFailure: AppError | null = null;
 
   keepModel(): KeptModel {
-    return { key: 'key', name: 'model', sizeBytes: 1 };
+    const name = this.#openKey.slice(keyOf('').length);
+    const kept = { key: this.#openKey, name, sizeBytes: 10 };
+    this.emit('progress', { what: name, unit: 'bytes', done: 10, total: 10, perSecond: 1, secondsLeft: 0 });
+    this.models = [...this.models, kept];
+    return kept;
   }
 
   keptModels() {
-    return { models: [], damaged: [] };
+    return { models: this.models, damaged: [] };
   }
 
   keptModelFiles({ key }: { key: string }): { name: string; files: NamedFile[] } {
-    return { name: key, files: [] };
+    if (this.keptFailure !== null) throw this.keptFailure;
+    return { name: this.models.find((model) => model.key === key)?.name ?? '', files: [] };
   }
 
   known: Budget = { budgetBytes: null, setByUser: false, reachedCap: false, adapter: 'test' };

@@ -1,0 +1,181 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { AppError } from '#base/errors.ts';
+import type { EvaluationMetrics, RunSummary, StepMetrics } from '#protocol/trainer.ts';
+import { DEFAULTS } from '#recipe/recipe.ts';
+import { interruptedRun } from '#studio/stores/runs.ts';
+import { type FakePage, openFakePage } from '#studio/testing/fake-page.ts';
+import { keyOf } from '#studio/testing/fake-workers.ts';
+
+const dropped = (path: string): File => Object.assign(new File([''], path), { path });
+const folder = (name: string): File[] => ['config.json', 'tokenizer.json', 'model.safetensors'].map((file) => dropped(`${name}/${file}`));
+
+const kept = (change: Partial<RunSummary> = {}): RunSummary => ({
+  id: 'a',
+  name: 'demo, train.jsonl',
+  createdAt: '2026-03-01T10:00:00Z',
+  updatedAt: '2026-03-01T11:00:00Z',
+  state: 'running',
+  step: 4,
+  steps: 7,
+  recipe: { ...DEFAULTS, model: 'demo', data_files: ['train.jsonl'], mapping: { kind: 'template', template: '{message}\n{ticket}' } },
+  modelName: 'demo',
+  modelKey: keyOf('demo'),
+  dataName: 'train.jsonl',
+  rowCount: 30,
+  checkpoints: [2, 3],
+  sizeBytes: 100,
+  ...change,
+});
+const step = (n: number, lossNats: number): StepMetrics => ({
+  step: n,
+  epoch: 0,
+  lossNats,
+  gradientNorm: 1,
+  learningRate: 1,
+  lossTokens: 1,
+  realTokens: 1,
+  tokensPerSecond: 1,
+  stepMs: 1,
+});
+const evaluation = (n: number, lossNats: number, isBest: boolean): EvaluationMetrics => ({
+  step: n,
+  epoch: 0,
+  lossNats,
+  accuracy: 0.5,
+  tokens: 9,
+  rows: 30,
+  isBest,
+});
+
+let page: FakePage;
+const until = (test: () => boolean) => vi.waitUntil(test, { timeout: 10_000, interval: 5 });
+const interrupted = () => interruptedRun(page.studio.runs.getState(), page.studio.run.getState());
+
+beforeEach(() => {
+  page = openFakePage();
+});
+afterEach(() => page.close());
+
+it('names the newest run that was cut off, once nothing goes on, and until it was waved away', async () => {
+  page.trainer.kept = [
+    kept({ id: 'old' }),
+    kept({ id: 'done', state: 'done', updatedAt: '2026-03-03T11:00:00Z' }),
+    kept({ id: 'new', state: 'paused', updatedAt: '2026-03-02T11:00:00Z' }),
+  ];
+  await page.studio.begin();
+  expect(page.studio.runs.getState().runs?.map(({ id }) => id)).toEqual(['done', 'new', 'old']);
+  expect(interrupted()?.id).toBe('new');
+  expect(
+    interruptedRun(page.studio.runs.getState(), { state: { kind: 'training', step: 1, steps: 2, secondsLeft: null }, runId: 'b' }),
+  ).toBeNull();
+  page.studio.runs.getState().dismiss('new');
+  expect(interrupted()).toBeNull();
+});
+
+it('goes on with a run of the demo: its curves are those up to the checkpoint, then what comes', async () => {
+  page.trainer.kept = [kept()];
+  page.trainer.histories.a = {
+    steps: [step(1, 4), step(2, 3), step(3, 2), step(4, 9)],
+    evaluations: [evaluation(2, 2.5, true), evaluation(4, 9, false)],
+  };
+  page.trainer.damagedCheckpoints = [{ path: 'runs/a/checkpoints/4/optimizer.safetensors', found: '3 bytes', expected: '9 bytes' }];
+  await page.studio.begin();
+  await page.studio.goingOn.getState().goOn({ run: kept() });
+  expect(page.places).toEqual(['train']);
+  expect(page.trainer.resumed).toEqual([{ runId: 'a', maxSteps: undefined }]);
+  const run = page.studio.run.getState();
+  expect(run).toMatchObject({
+    runId: 'a',
+    saved: { step: 3, sizeBytes: null },
+    resumed: { fromStep: 3, damaged: [{ found: '3 bytes' }] },
+    evaluations: { last: { step: 2 }, best: { step: 2 } },
+    started: { recipe: { model: 'demo' } },
+  });
+  expect(page.studio.series.drawn().map(({ lossNats }) => lossNats)).toEqual([4, 3, 2]);
+  page.trainer.emit('metrics', { runId: 'a', steps: [step(4, 1)] });
+  await until(() => page.studio.series.length === 4);
+  expect(page.studio.series.drawn().at(-1)?.lossNats).toBe(1);
+});
+
+it('keeps the steps that came before the answer of going on did', async () => {
+  page.trainer.kept = [kept()];
+  page.trainer.histories.a = { steps: [step(1, 4), step(2, 3), step(3, 2), step(4, 9)], evaluations: [] };
+  const resume = page.trainer.resumeRun.bind(page.trainer);
+  page.trainer.resumeRun = (params) => {
+    const answer = resume(params);
+    page.trainer.emit('metrics', { runId: 'a', steps: [step(4, 1), step(5, 0.5)] });
+    return answer;
+  };
+  await page.studio.begin();
+  await page.studio.goingOn.getState().goOn({ run: kept() });
+  expect(page.studio.series.drawn().map(({ lossNats }) => lossNats)).toEqual([4, 3, 2, 1, 0.5]);
+});
+
+it('trains a finished run further', async () => {
+  const done = kept({ state: 'done', step: 7, checkpoints: [7] });
+  page.trainer.kept = [done];
+  await page.studio.begin();
+  await page.studio.goingOn.getState().goOn({ run: done, maxSteps: 12 });
+  expect(page.trainer.resumed).toEqual([{ runId: 'a', maxSteps: 12 }]);
+});
+
+it('opens a model that is kept, and the demo again when another is open', async () => {
+  const own = kept({ id: 'own', modelName: 'tiny', modelKey: keyOf('tiny') });
+  page.trainer.kept = [own, kept()];
+  page.trainer.models = [{ key: keyOf('tiny'), name: 'tiny', sizeBytes: 5 }];
+  await page.studio.begin();
+  await page.studio.goingOn.getState().goOn({ run: own });
+  expect(page.studio.model.getState().opened).toMatchObject({ isDemo: false, summary: { name: 'tiny' } });
+  expect(page.studio.run.getState()).toMatchObject({ runId: 'own' });
+  page.trainer.emit('state', { kind: 'done', step: 7, steps: 7, endedBy: 'steps', adapterStep: 7 });
+  await until(() => page.studio.run.getState().state.kind === 'done');
+  await page.studio.goingOn.getState().goOn({ run: kept() });
+  expect(page.studio.model.getState().opened?.isDemo).toBe(true);
+  expect(page.trainer.resumed.map(({ runId }) => runId)).toEqual(['own', 'a']);
+});
+
+it('waits for a model that is neither open nor kept, takes no other for it, and then goes on by itself', async () => {
+  const own = kept({ modelName: 'tiny', modelKey: keyOf('tiny') });
+  page.trainer.kept = [own];
+  await page.studio.begin();
+  await page.studio.goingOn.getState().goOn({ run: own });
+  expect(page.studio.goingOn.getState()).toMatchObject({ waiting: { run: { modelName: 'tiny' } }, opening: null });
+  await page.studio.drop(folder('another'));
+  expect(page.studio.goingOn.getState().waiting).not.toBeNull();
+  expect(page.trainer.resumed).toEqual([]);
+  await page.studio.drop(folder('tiny'));
+  expect(page.studio.goingOn.getState().waiting).toBeNull();
+  expect(page.trainer.resumed).toHaveLength(1);
+  expect(page.studio.run.getState().runId).toBe('a');
+});
+
+it('says which file of a kept model was damaged, and waits for the model to be dropped', async () => {
+  const own = kept({ modelName: 'tiny', modelKey: keyOf('tiny') });
+  page.trainer.kept = [own];
+  page.trainer.models = [{ key: keyOf('tiny'), name: 'tiny', sizeBytes: 5 }];
+  page.trainer.keptFailure = new AppError('storage/damaged', 'models/tiny/model.safetensors: other bytes were found');
+  await page.studio.begin();
+  await page.studio.goingOn.getState().goOn({ run: own });
+  expect(page.studio.goingOn.getState()).toMatchObject({ error: { code: 'storage/damaged' }, waiting: { run: { id: 'a' } } });
+});
+
+it('deletes a run, and what it kept', async () => {
+  page.trainer.kept = [kept(), kept({ id: 'b' })];
+  await page.studio.begin();
+  await page.studio.removeRun('a');
+  expect(page.studio.runs.getState().runs?.map(({ id }) => id)).toEqual(['b']);
+});
+
+it('draws a kept run from what it measured, and anew when it went on since', async () => {
+  page.trainer.kept = [kept()];
+  page.trainer.histories.a = { steps: [step(1, 4), step(2, 3)], evaluations: [evaluation(2, 2.5, true)] };
+  await page.studio.begin();
+  const { runs } = page.studio;
+  await runs.getState().loadCurves();
+  expect(runs.getState().curves.a).toMatchObject({ lastLossNats: 3, best: { step: 2 }, smoothLossNats: { length: 2 } });
+  page.trainer.histories.a = { steps: [step(1, 4), step(2, 3), step(3, 1)], evaluations: [] };
+  page.trainer.kept = [kept({ updatedAt: '2026-03-01T12:00:00Z' })];
+  await runs.getState().refresh();
+  await runs.getState().loadCurves();
+  expect(runs.getState().curves.a).toMatchObject({ lastLossNats: 1, best: null });
+});
