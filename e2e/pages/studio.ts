@@ -5,9 +5,10 @@ import { ChatPage } from './chat.ts';
 import { DataPage } from './data.ts';
 import { ExportPage } from './export.ts';
 import { ModelPage } from './model.ts';
+import { RunsPage } from './runs.ts';
 import { TrainPage } from './train.ts';
 
-export type Place = 'Model' | 'Data' | 'Train' | 'Chat' | 'Export';
+export type Place = 'Model' | 'Data' | 'Train' | 'Chat' | 'Export' | 'Runs';
 
 export class StudioPage {
   readonly page: Page;
@@ -16,6 +17,7 @@ export class StudioPage {
   readonly train: TrainPage;
   readonly chat: ChatPage;
   readonly export: ExportPage;
+  readonly runs: RunsPage;
   readonly error: Locator;
   /** What is said of another tab. */
   readonly otherTab: Locator;
@@ -28,14 +30,19 @@ export class StudioPage {
     this.train = new TrainPage(page);
     this.chat = new ChatPage(page);
     this.export = new ExportPage(page);
+    this.runs = new RunsPage(page);
     this.error = page.getByRole('alert');
     this.otherTab = page.getByTestId('other-tab');
     this.takeOver = page.getByRole('button', { name: 'Take over here' });
   }
 
-  /** Opens the page and waits for the demo project. */
-  async open(): Promise<void> {
-    await this.page.goto('/');
+  /** Opens the page and waits for the demo project. `url`: where a context knows no base. */
+  async open(url = '/'): Promise<void> {
+    await this.page.goto(url);
+    await this.opened();
+  }
+
+  async opened(): Promise<void> {
     await expect(this.state('Model')).toContainText('demo, ');
     await expect(this.state('Data')).toContainText(`${trainRows.length.toLocaleString('en')} rows`);
     await expect(this.state('Train')).toContainText('ready');

@@ -5,6 +5,8 @@ export class TrainPage {
   readonly state: Locator;
   readonly lossChart: Locator;
   readonly answersLine: Locator;
+  /** A run that was cut off on another day, with the way to go on. */
+  readonly interrupted: Locator;
   readonly answers: Locator;
   /** What the device gives against what is needed; stands on Model as well. */
   readonly budget: { verdict: Locator; check: Locator; byHand: Locator };
@@ -16,6 +18,7 @@ export class TrainPage {
     this.#page = page;
     this.state = page.getByTestId('run-state');
     this.lossChart = page.getByRole('figure', { name: /^Loss/ });
+    this.interrupted = page.getByText(/^A run on .* stopped at step/).locator('..');
     this.answersLine = page.getByTestId('answers-line');
     this.outOfSight = page.getByText(/tab was out of sight/);
     this.budget = {
@@ -42,6 +45,19 @@ export class TrainPage {
     const start = this.button(/^(Train the demo|Start training|Train again)$/);
     await expect(start).toBeEnabled();
     await start.click();
+  }
+
+  /** One of the figures: Step, Loss, Validation loss, Kept, ... */
+  figure(label: string): Locator {
+    return this.#page
+      .getByTestId('figures')
+      .locator('div')
+      .filter({ has: this.#page.getByText(label, { exact: true }) });
+  }
+
+  /** Goes on with the run that was cut off. */
+  async goOn(): Promise<void> {
+    await this.interrupted.getByRole('button', { name: /^(Go on from step \d|Start it again)/ }).click();
   }
 
   /** The number of MiB that the memory figure names. */
