@@ -32,8 +32,8 @@ interface SeriesChange {
 
 type AnyStore = StoreApi<Values>;
 
-/** What was asked in one tab, and the bytes of its downloads, are no business of another. */
-const PRIVATE = new Set(['chat', 'exports']);
+/** Bytes of downloads, which are made where they are wanted. */
+const NOT_SHOWN = new Set(['exports']);
 
 export function storesOf(studio: Studio): Map<string, AnyStore> {
   const isStore = (value: unknown): value is AnyStore =>
@@ -43,7 +43,7 @@ export function storesOf(studio: Studio): Map<string, AnyStore> {
 
 /** Tells on the channel what the studio's stores say, from the first `hello` on. */
 export function showTo(channel: TabChannel, studio: Studio): void {
-  const stores = [...storesOf(studio)].filter(([name]) => !PRIVATE.has(name));
+  const stores = [...storesOf(studio)].filter(([name]) => !NOT_SHOWN.has(name));
   let hasLookers = false;
   let changed: Record<string, Values> = {};
   let isWaiting = false;

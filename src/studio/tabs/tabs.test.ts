@@ -184,6 +184,18 @@ describe('a second tab', () => {
     expect(error).toMatchObject({ code: 'gpu/device-lost', details: { found: 'gone' } });
   });
 
+  it('sees what base and tuned are asked, and what they say', async () => {
+    const first = await openReady();
+    const second = await openLooking();
+    await until(() => studioOf(second).chat.getState().fields.includes('message'));
+    const options = { maxNewTokens: 4, temperature: 0, topK: 1, topP: 1, seed: 1 };
+    await studioOf(first)
+      .chat.getState()
+      .send({ settings: null, fields: { message: 'Two lamps' }, options, hasAdapter: false });
+    await until(() => studioOf(second).chat.getState().exchanges[0]?.base.status === 'done');
+    expect(studioOf(second).chat.getState().exchanges).toEqual(studioOf(first).chat.getState().exchanges);
+  });
+
   it('is given the rows that it draws', async () => {
     await openReady();
     const [second, third] = [await openLooking(), await openLooking()];
