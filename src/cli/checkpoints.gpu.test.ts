@@ -79,7 +79,7 @@ describe('checkpoints of loratory finetune', () => {
     expectSameEnd(out, whole, STEPS);
     // What a torn write left is gone.
     expect(readdirSync(out).sort()).toEqual(readdirSync(whole).sort());
-  });
+  }, 300_000);
 
   it('writes what is missing when a kill came after the last step, and trains no more', async () => {
     const out = folderUntil('done', STEPS);

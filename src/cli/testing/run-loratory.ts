@@ -48,6 +48,28 @@ export function runLoratory(args: readonly string[], { env = {}, interrupt }: Ru
   });
 }
 
+/** As `runLoratory`, killed so many milliseconds after its first step where it has not ended by then; `trainingMs`: from that step to the end. */
+export function killLoratory(args: readonly string[], afterMs: number): Promise<Finished & { trainingMs: number }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [COMMAND, ...args], { cwd: FIXTURES, env: process.env });
+    const finished: Finished = { code: null, signal: null, stdout: '', stderr: '' };
+    let timer: NodeJS.Timeout | undefined;
+    let startedAt = Infinity;
+    child.stdout.on('data', (bytes: Buffer) => (finished.stdout += bytes.toString()));
+    child.stderr.on('data', (bytes: Buffer) => {
+      finished.stderr += bytes.toString();
+      if (timer !== undefined || !finished.stderr.includes('training: ')) return;
+      startedAt = performance.now();
+      if (afterMs < Infinity) timer = setTimeout(() => child.kill('SIGKILL'), afterMs);
+    });
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      resolve({ ...finished, code, signal, trainingMs: performance.now() - startedAt });
+    });
+  });
+}
+
 /** What the command says on failure: its last line, without the name before it. */
 export function errorLine({ stderr }: Finished): string {
   const line = stderr.trimEnd().split('\n').at(-1) ?? '';
