@@ -51,7 +51,7 @@ it(
           break;
         }
         // Some do not come in time: then the course is over.
-        const finished = await killLoratory(args, random.below(Math.round(0.7 * trainingMs)));
+        const finished = await killLoratory(args, random.below(Math.round(trainingMs)));
         if (finished.signal !== 'SIGKILL') {
           expect([finished.code, finished.code === 0 ? '' : finished.stderr]).toEqual([0, '']);
           break;
