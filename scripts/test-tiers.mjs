@@ -15,10 +15,11 @@ function report(error) {
 /**
  * Runs the named tiers, all without a name. Prints `N passed, N failed` as its last line, whatever happens on the way.
  * @param {string[]} names
+ * @param {import('./tiers.mjs').Tier[]} [from] which tiers there are
  * @throws Plain for a name that no tier has
  */
-export async function testTiers(names) {
-  const tiers = selectTiers(names);
+export async function testTiers(names, from) {
+  const tiers = selectTiers(names, from);
   const isCI = process.env.CI === 'true';
   /** @type {{ name: string, counts: import('./results.mjs').Counts, time: string }[]} */
   const results = [];

@@ -67,12 +67,13 @@ function testEnv({ chromium, smollm2 }) {
  * @param {string} name of the tier
  * @param {string} project
  * @param {NodeJS.ProcessEnv} env
+ * @param {string[]} files none: all of them
  */
-async function vitest(name, project, env) {
+async function vitest(name, project, env, files = []) {
   const { report, exitCode } = await withReport(name, (file) =>
     runPackage(
       'vitest/vitest.mjs',
-      ['run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`],
+      ['run', ...files, '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`],
       env,
     ),
   );
@@ -84,8 +85,9 @@ async function vitest(name, project, env) {
  * @param {'swiftshader' | 'lavapipe'} adapter
  * @param {string} manifest of its Vulkan driver
  * @param {Provided} provided
+ * @param {{ name: string, files: string[] }} part by itself, all of them
  */
-async function gpu(adapter, manifest, provided) {
+async function gpu(adapter, manifest, provided, { name, files } = { name: `gpu:${adapter}`, files: [] }) {
   const shaderCache = join(ROOT, '.cache', 'mesa');
   await mkdir(shaderCache, { recursive: true });
   const env = {
@@ -95,7 +97,21 @@ async function gpu(adapter, manifest, provided) {
     VK_DRIVER_FILES: undefined, // would win over VK_ICD_FILENAMES
     MESA_SHADER_CACHE_DIR: shaderCache,
   };
-  return vitest(`gpu:${adapter}`, 'gpu', env);
+  return vitest(name, 'gpu', env, files);
+}
+
+/**
+ * The built studio in a real Chromium.
+ * @param {string} name of the tier
+ * @param {string[]} specs none: all of them
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function e2e(name, specs, env) {
+  if (!(await isBuildFresh())) await build();
+  const { report, exitCode } = await withReport(name, (file) =>
+    runPackage('@playwright/test/cli.js', ['test', ...specs, '--reporter=list,json'], { ...env, PLAYWRIGHT_JSON_OUTPUT_FILE: file }),
+  );
+  return countPlaywright(report, exitCode);
 }
 
 /** @type {Tier[]} */
@@ -139,29 +155,51 @@ export const TIERS = [
         console.log('There are no end-to-end tests yet: e2e/ has no *.spec.ts.');
         return { passed: 0, failed: 0, skipped: 0 };
       }
-      if (!(await isBuildFresh())) await build();
-      const { report, exitCode } = await withReport('e2e', (file) =>
-        runPackage('@playwright/test/cli.js', ['test', '--reporter=list,json'], {
-          ...testEnv(provided),
-          PLAYWRIGHT_JSON_OUTPUT_FILE: file,
-        }),
-      );
-      return countPlaywright(report, exitCode);
+      return e2e('e2e', [], testEnv(provided));
     },
   },
 ];
 
 /**
+ * What `npm run test:long` runs: the same tests that `npm test` runs a twentieth of, in full.
+ * @type {Tier[]}
+ */
+export const LONG_TIERS = [
+  {
+    name: 'long:faults',
+    needs: ['lavapipe'],
+    run: async (provided) => longGpu('long:faults', ['src/run/faults.gpu.test.ts', 'src/cli/kills.gpu.test.ts'], provided),
+  },
+  {
+    name: 'long:browser',
+    needs: ['chromium'],
+    run: async (provided) => e2e('long:browser', ['killed.spec.ts'], { ...testEnv(provided), LORATORY_LONG: '1' }),
+  },
+];
+
+/**
+ * @param {string} name
+ * @param {string[]} files
+ * @param {Provided} provided
+ */
+async function longGpu(name, files, provided) {
+  if (provided.lavapipe === undefined) throw new Plain('No lavapipe.');
+  process.env.LORATORY_LONG = '1';
+  return gpu('lavapipe', provided.lavapipe.manifest, provided, { name, files });
+}
+
+/**
  * The tiers that the command line names, all without a name; `gpu` names both `gpu:...`.
  * @param {string[]} names
+ * @param {Tier[]} tiers
  * @throws Plain for a name that no tier has
  */
-export function selectTiers(names) {
+export function selectTiers(names, tiers = TIERS) {
   const isNamed = (/** @type {Tier} */ { name }, /** @type {string} */ wanted) => name === wanted || name.startsWith(`${wanted}:`);
   for (const wanted of names) {
-    if (!TIERS.some((tier) => isNamed(tier, wanted))) {
-      throw new Plain(`There is no tier "${wanted}"; there are ${TIERS.map(({ name }) => name).join(', ')}.`);
+    if (!tiers.some((tier) => isNamed(tier, wanted))) {
+      throw new Plain(`There is no tier "${wanted}"; there are ${tiers.map(({ name }) => name).join(', ')}.`);
     }
   }
-  return names.length === 0 ? TIERS : TIERS.filter((tier) => names.some((wanted) => isNamed(tier, wanted)));
+  return names.length === 0 ? tiers : tiers.filter((tier) => names.some((wanted) => isNamed(tier, wanted)));
 }

@@ -3,7 +3,7 @@ import { type SplitSlice, parseSplit, rowsOfSplit } from '#data/split-syntax.ts'
 import fixture from './fixtures/splits.json' with { type: 'json' };
 
 // Written by reference/split_syntax.py: null where `datasets` refuses the split.
-const CASES = fixture.cases as { rowCount: number; splits: Record<string, [number, number][] | null> }[];
+const CASES = fixture.cases as unknown as { rowCount: number; splits: Record<string, [number, number][] | null> }[];
 
 /** A local file is the split `train`, and all that there is. */
 const isKnown = (slices: readonly SplitSlice[]) => slices.every(({ name }) => name === 'train' || name === 'all');

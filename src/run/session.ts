@@ -21,9 +21,8 @@ import type {
   StoragePart,
   StorageReport,
   TrainerCalls,
-  TrainerEvents,
 } from '#protocol/trainer.ts';
-import { ActiveRun, type RunEvents, type RunParts } from '#run/active-run.ts';
+import { ActiveRun, type RunParts } from '#run/active-run.ts';
 import { adapterFiles } from '#run/adapter-files.ts';
 import { type AnsweringPlan, planAnswering } from '#run/answering.ts';
 import type { Archive, ArchivedRun } from '#run/archive.ts';
@@ -33,9 +32,8 @@ import { DeviceHost } from '#run/device-host.ts';
 import { planRun } from '#run/lora-run.ts';
 import { RateMeter } from '#run/metrics.ts';
 import { findRemedies } from '#run/remedies.ts';
-import { reportOf, summaryOf, summaryOfPlan, unpackRows } from '#run/summaries.ts';
-
-export type Emit = <E extends keyof TrainerEvents>(event: E, data: TrainerEvents[E]) => void;
+import { type Emit, runEvents } from '#run/run-events.ts';
+import { summaryOf, summaryOfPlan, unpackRows } from '#run/summaries.ts';
 
 export class Session {
   readonly #emit: Emit;
@@ -267,7 +265,9 @@ export class Session {
     keep: (run: ActiveRun) => Promise<ArchivedRun | null>,
   ): Promise<PlanSummary> {
     this.#state({ kind: 'preparing', what: 'memory and kernels' });
-    const run = new ActiveRun(this.#host, parts, this.#eventsOf(parts));
+    const onMemory = () => void this.memory().then((report) => this.#emit('memory', report));
+    const events = runEvents(parts.id, this.#emit, () => this.#active?.kept ?? null, onMemory);
+    const run = new ActiveRun(this.#host, parts, events);
     let answering: AnsweringPlan | null;
     try {
       answering = await run.prepare(files);
@@ -296,36 +296,6 @@ export class Session {
     if (!(error instanceof AppError) || (error.code !== 'gpu/out-of-memory' && error.code !== 'gpu/limit')) return [];
     const lengths = sequences.map(({ tokens }) => tokens.length);
     return findRemedies(this.#host.model().model, recipe, lengths, await this.#host.device());
-  }
-
-  #eventsOf({ id }: RunParts): RunEvents {
-    const runId = () => this.#active?.kept?.id ?? id;
-    const keep = (write: (kept: ArchivedRun) => void) => {
-      if (this.#active?.kept) write(this.#active.kept);
-    };
-    return {
-      state: (state) => {
-        keep((kept) => kept.setState(state));
-        this.#state(state);
-      },
-      metrics: (steps) => {
-        keep((kept) => kept.append({ steps }));
-        this.#emit('metrics', { runId: runId(), steps });
-      },
-      evaluation: (evaluation) => {
-        keep((kept) => kept.append({ evaluation }));
-        this.#emit('evaluation', { runId: runId(), evaluation });
-      },
-      answers: (step, answers) => this.#emit('answers', reportOf(step, answers)),
-      // What memory alone holds outlives nothing: that is not told.
-      saved: ({ step, sizeBytes, ms }) => keep((kept) => this.#emit('saved', { runId: kept.id, step, sizeBytes, ms })),
-      notSaved: (step, error) => this.#emit('notSaved', { runId: runId(), step, error }),
-      wentBack: (step) => {
-        keep((kept) => kept.append({ wentBack: step }));
-        this.#emit('wentBack', { runId: runId(), step });
-      },
-      memory: () => void this.memory().then((report) => this.#emit('memory', report)),
-    };
   }
 
   /** Work with progress and a way to cancel it, one at a time. */

@@ -123,16 +123,23 @@ export class StoredArchive implements Archive {
     return { name: kept.name, files };
   }
 
-  async #summary({ model, data, version: _, note: __, ...run }: StoredRun): Promise<RunSummary> {
-    const checkpoints = await this.#runs.checkpoints(run.id).list();
+  async #summary({ id, name, createdAt, updatedAt, state, step, steps, recipe, model, data }: StoredRun): Promise<RunSummary> {
+    const checkpoints = await this.#runs.checkpoints(id).list();
     return {
-      ...run,
+      id,
+      name,
+      createdAt,
+      updatedAt,
+      state,
+      step,
+      steps,
+      recipe,
       modelName: model.name,
       modelKey: model.key,
       dataName: data.name,
       rowCount: data.rows,
-      checkpoints: checkpoints.map(({ step }) => step),
-      sizeBytes: await this.#runs.sizeBytes(run.id),
+      checkpoints: checkpoints.map((checkpoint) => checkpoint.step),
+      sizeBytes: await this.#runs.sizeBytes(id),
     };
   }
 }

@@ -246,12 +246,24 @@ class Trained {
     const { best } = this.#position;
     let adapterStep = step;
     if (recipe.load_best_model_at_end && checkpoints && best && best.step !== step) {
-      const adapter = await readAdapterState(run.plan.layout, await checkpoints.read(best.step));
-      run.training.writeAdapter(adapter);
-      adapterStep = best.step;
+      const adapter = await this.#adapterOf(best.step, checkpoints);
+      if (adapter) {
+        run.training.writeAdapter(adapter);
+        adapterStep = best.step;
+      }
     }
     const endedBy = this.#endsEarly ? 'early' : isWhole ? 'steps' : 'stopped';
     return { endedBy, position: this.#position, evaluation: this.#evaluated, adapterStep };
+  }
+
+  /** null where the checkpoint is gone or damaged: the last adapter is better than none, and `adapterStep` says which it is. */
+  async #adapterOf(step: number, checkpoints: Checkpoints): Promise<Float32Array | null> {
+    try {
+      return await readAdapterState(this.#options.run.plan.layout, await checkpoints.read(step));
+    } catch (error) {
+      if (error instanceof AppError && error.code.startsWith('storage/')) return null;
+      throw error;
+    }
   }
 }
 

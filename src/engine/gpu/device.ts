@@ -48,6 +48,8 @@ export interface OwnedBuffer {
 
 /** How long after a failed command the news of a lost device may come. */
 const LOSS_MS = 250;
+const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|software|basic render|warp/i;
 
 export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
@@ -89,12 +91,12 @@ export class Gpu {
    * The error behind one that a command met: `gpu/device-lost` where the device is gone (or goes within a moment: the command may hear of
    * it first), else the error itself.
    */
-  async causeOf(error: unknown): Promise<unknown> {
-    if (this.#lostBecause === null && !(error instanceof AppError)) {
-      await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, LOSS_MS))]);
+  async causeOf(met: unknown): Promise<unknown> {
+    if (this.#lostBecause === null && !(met instanceof AppError)) {
+      await Promise.race([this.lost, after(LOSS_MS)]);
     }
-    if (this.#lostBecause === null) return error;
-    return new AppError('gpu/device-lost', `the graphics device was lost: ${this.#lostBecause}`, { found: this.#lostBecause }, error);
+    if (this.#lostBecause === null) return met;
+    return new AppError('gpu/device-lost', `the graphics device was lost: ${this.#lostBecause}`, { found: this.#lostBecause }, met);
   }
 
   /** @throws AppError `gpu/validation` when the device reported an error outside of a scope since the last call. */

@@ -143,7 +143,7 @@ async function failAllocation(watched: WatchedSession, scope: number, check: Aft
   device.popErrorScope = async () => {
     const found = await pop();
     // Scopes are closed from the inside: validation, then memory.
-    return pops++ === 1 + 2 * scope ? ({ message: 'no memory left' } as GPUError) : found;
+    return pops++ === 1 + 2 * scope ? { message: 'no memory left' } : found;
   };
   const error: unknown = await watched.session.start(tinyRun(FAULT_RECIPE)).catch((caught: unknown) => caught);
   if (!(error instanceof AppError)) await watched.until(() => watched.state.kind === 'done' || watched.state.kind === 'failed');
