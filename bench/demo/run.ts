@@ -4,20 +4,17 @@
  *
  *   node --import ./bin/loader.mjs bench/demo/run.ts [--seeds 1,2,3] [--no-control]
  */
-import { readFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { AppError, fromWire } from '#base/errors.ts';
 import { Random } from '#base/random.ts';
 import { nodeGpu } from '#engine/gpu/node-gpu.ts';
-import type { AnswerReport, NamedFile, RunState, StepMetrics } from '#protocol/trainer.ts';
-import { DEFAULTS, dataOptions, holdOutOptions } from '#recipe/recipe.ts';
-import { validateRecipe } from '#recipe/validate.ts';
+import type { AnswerReport, RunState, StepMetrics } from '#protocol/trainer.ts';
+import { dataOptions, holdOutOptions } from '#recipe/recipe.ts';
 import { DataSession } from '#run/data-session.ts';
 import { Session } from '#run/session.ts';
+import { demoFile, modelFiles, shippedRecipe } from './files.ts';
 
-const FOLDER = new URL('../../public/demo/', import.meta.url);
-const MODEL_FILES = ['config.json', 'generation_config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'];
 const HELD_OUT_LIMIT = 60;
 
 interface Result {
@@ -36,10 +33,6 @@ interface Result {
   total: number;
 }
 
-async function demoFile(name: string): Promise<NamedFile> {
-  return { path: name, file: new Blob([await readFile(new URL(name, FOLDER))]) };
-}
-
 /** Rows with every answer given to another message: same texts, nothing to learn but their form. */
 function shuffleAnswers(text: string, seed: number): string {
   const rows = text
@@ -51,9 +44,7 @@ function shuffleAnswers(text: string, seed: number): string {
 }
 
 async function runOnce(seed: number, isShuffled: boolean): Promise<Result> {
-  // As the page reads it: what the shipped recipe does not name has its default.
-  const shipped = JSON.parse(await readFile(new URL('recipe.json', FOLDER), 'utf8')) as Record<string, unknown>;
-  const recipe = validateRecipe({ ...DEFAULTS, ...shipped, seed });
+  const recipe = await shippedRecipe({ seed });
   const steps: StepMetrics[] = [];
   const answers: AnswerReport[] = [];
   let finish: (state: RunState) => void = () => {};
@@ -64,7 +55,7 @@ async function runOnce(seed: number, isShuffled: boolean): Promise<Result> {
     if (event === 'state' && ['done', 'failed'].includes((data as RunState).kind)) finish(data as RunState);
   });
   const data = new DataSession(() => {});
-  const files = await Promise.all(MODEL_FILES.map(demoFile));
+  const files = await modelFiles();
   await session.openModel({ name: 'demo', files });
   await data.openTokenizer({ name: 'demo', files });
   const train = await demoFile('train.jsonl');

@@ -69,9 +69,10 @@ export interface RunOutcome {
   adapterStep: number;
 }
 
-/** By time: a checkpoint may cost a twentieth of the run, and none is written in its first seconds. */
+/** By time: all checkpoints together, the next one and the last one included, take at most a twentieth of the run. */
 const COST_FACTOR = 20;
-const FIRST_SAVE_MS = 5000;
+/** Nor is one written sooner than this after another: what is lost with them is little. */
+const LEAST_APART_MS = 5000;
 
 /** Trains to the end, or until `run.control.stop()`. @throws whatever the device throws; what is saved by then is whole. */
 export async function trainRun(options: TrainRun): Promise<RunOutcome> {
@@ -87,6 +88,8 @@ class Trained {
   #failedSave = false;
   #savedAt = 0;
   #lastSaveMs = 0;
+  #allSavesMs = 0;
+  readonly #startedAt = performance.now();
   #lastSaveEnd = performance.now();
   #evaluated: EvaluationReport | null = null;
   #endsEarly = false;
@@ -176,7 +179,9 @@ class Trained {
   }
 
   #isTime(): boolean {
-    return performance.now() - this.#lastSaveEnd >= Math.max(FIRST_SAVE_MS, COST_FACTOR * this.#lastSaveMs);
+    const now = performance.now();
+    const costMs = this.#allSavesMs + 2 * this.#lastSaveMs;
+    return now - this.#lastSaveEnd >= LEAST_APART_MS && now - this.#startedAt >= COST_FACTOR * costMs;
   }
 
   #isKept(): boolean {
@@ -227,6 +232,7 @@ class Trained {
       } finally {
         this.#lastSaveEnd = performance.now();
         this.#lastSaveMs = this.#lastSaveEnd - startedAt;
+        this.#allSavesMs += this.#lastSaveMs;
       }
     };
     this.#saving = write();
