@@ -149,6 +149,17 @@ it('waits for a model that is neither open nor kept, takes no other for it, and 
   expect(page.studio.run.getState().runId).toBe('a');
 });
 
+it('lets the model that the page opens by itself come first, which would else take the place of the run’s own', async () => {
+  const own = kept({ modelName: 'tiny', modelKey: keyOf('tiny') });
+  page.trainer.kept = [own];
+  page.trainer.models = [{ key: keyOf('tiny'), name: 'tiny', sizeBytes: 5 }];
+  const begun = page.studio.begin();
+  await page.studio.goingOn.getState().goOn({ run: own });
+  await begun;
+  expect(page.studio.model.getState().opened?.summary.name).toBe('tiny');
+  expect(page.studio.run.getState().runId).toBe('a');
+});
+
 it('says which file of a kept model was damaged, and waits for the model to be dropped', async () => {
   const own = kept({ modelName: 'tiny', modelKey: keyOf('tiny') });
   page.trainer.kept = [own];

@@ -7,6 +7,7 @@ import type { Recipe } from '#recipe/recipe.ts';
 import type { Clients } from '#studio/clients.ts';
 import { type Demo, type FetchDemoFile, loadDemo } from '#studio/demo.ts';
 import { classifyDrop, namedFiles } from '#studio/drop/classify.ts';
+import type { PathHandle } from '#studio/drop/handles.ts';
 import { createExportStore } from '#studio/export/export-store.ts';
 import { followChanges } from '#studio/follow-changes.ts';
 import { createBudgetStore } from '#studio/stores/budget.ts';
@@ -21,6 +22,7 @@ import type { Place } from '#studio/stores/place.ts';
 import type { ProjectStore } from '#studio/stores/project.ts';
 import { type ComposedRecipe, composeRecipe } from '#studio/stores/recipe.ts';
 import { adapterStep, createRunStore, isActive } from '#studio/stores/run.ts';
+import { createRememberedStore, databaseHandles, type HandleStore } from '#studio/stores/remembered.ts';
 import { createRunsStore } from '#studio/stores/runs.ts';
 import { MetricSeries } from '#studio/train/metric-series.ts';
 
@@ -30,6 +32,8 @@ export interface StudioOptions {
   hasWebGpu: boolean;
   fetchDemoFile: FetchDemoFile;
   goTo: (place: Place) => void;
+  /** Where the handles of dropped models are kept; null: nowhere. */
+  handles?: HandleStore | null;
 }
 
 export type Studio = ReturnType<typeof createStudio>;
@@ -39,7 +43,7 @@ export function datasetKey({ name, columns }: Pick<OpenedDataset, 'name' | 'colu
   return [name, ...columns].join('\n');
 }
 
-export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo }: StudioOptions) {
+export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo, handles = databaseHandles() }: StudioOptions) {
   const series = new MetricSeries();
   const device = createDeviceStore(clients.trainer, hasWebGpu);
   const model = createModelStore(clients);
@@ -50,9 +54,11 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
   const exports = createExportStore(clients.trainer);
   const runs = createRunsStore(clients.trainer);
   const keeping = createKeepingStore(clients.trainer);
+  const remembered = createRememberedStore(handles);
   const budget = createBudgetStore(clients.trainer);
   let demo: Demo | null = null;
   let demoKey: string | null = null;
+  let beginning = Promise.resolve();
 
   const mappingNow = (): MappingGuess | null => {
     const { opened } = dataset.getState();
@@ -95,7 +101,10 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
       run.getState().forget();
       chat.getState().forget();
       exports.getState().forget();
-      if (source.isDemo) demoKey = model.getState().opened?.summary.key ?? null;
+      const { key, name } = model.getState().opened?.summary ?? { key: '', name: '' };
+      if (source.isDemo) demoKey = key;
+      else if (source.handles !== undefined && source.handles.length > 0)
+        void remembered.getState().remember({ key, name, handles: source.handles });
       await goingOn.getState().modelOpened();
     }
   };
@@ -105,6 +114,8 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
     run,
     openModel,
     demoModel: (key) => (key === demoKey ? (demo?.model ?? null) : null),
+    firstModel: () => beginning,
+    rememberedModel: (key) => remembered.getState().open(key),
     show: () => goTo('train'),
   });
   run.subscribe((now, before) => {
@@ -123,14 +134,19 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
     exports,
     runs,
     keeping,
+    remembered,
     budget,
     goingOn,
     project,
     series,
     /** The device, then the demo project, and what was left from another day: what a page does first. */
     async begin() {
+      beginning = this.openFirst();
+      await beginning;
+    },
+    async openFirst() {
       await device.getState().open();
-      await Promise.all([this.openDemo(), runs.getState().refresh(), keeping.getState().refresh()]);
+      await Promise.all([this.openDemo(), runs.getState().refresh(), keeping.getState().refresh(), remembered.getState().refresh()]);
     },
     async openDemo(parts: { model: boolean; data: boolean } = { model: true, data: true }) {
       try {
@@ -162,7 +178,8 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
         keeping.setState({ error: asAppError(error) });
       }
     },
-    async drop(files: readonly File[]) {
+    /** @param handles of the same files, where the browser gives them */
+    async drop(files: readonly File[], handles: Promise<PathHandle[]> = Promise.resolve([])) {
       const drop = await classifyDrop(namedFiles(files));
       if (drop.kind === 'refused') {
         project.setState({ notice: drop });
@@ -172,7 +189,7 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
         await dataset.getState().open({ ...drop, isDemo: false });
       } else {
         goTo('model');
-        await this.useModel({ ...drop, isDemo: false });
+        await this.useModel({ ...drop, isDemo: false, handles: await handles });
       }
     },
     dismissNotice() {
@@ -198,6 +215,15 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo 
       for (const [field, value] of Object.entries(change)) drafts.getState().setField(of, field, value);
       await settled(dataset, ({ preparing }) => preparing === null);
       await this.startRun();
+    },
+    /** Opens a model that was dropped on another day, when its permission is given again. */
+    async openRemembered(key: string) {
+      try {
+        const source = await remembered.getState().open(key);
+        if (source !== null) await this.useModel(source);
+      } catch (error) {
+        keeping.setState({ error: asAppError(error) });
+      }
     },
     async removeRun(id: string) {
       if (await runs.getState().remove(id)) await keeping.getState().refresh();

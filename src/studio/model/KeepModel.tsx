@@ -39,35 +39,65 @@ export function KeepModel({ model: { isDemo, summary } }: { model: OpenedModel }
   );
 }
 
-/** Those that open without being dropped again. */
+/** Those that open without being dropped again: copies, and files that lie where they were opened from. */
 export function KeptModels() {
   const text = useText().keeping;
   const studio = useStudio();
   const models = useStore(studio.keeping, (keeping) => keeping.models);
+  const { models: remembered, forget } = useStore(studio.remembered);
   const openKey = useStore(studio.model, (model) => model.opened?.summary.key);
   const isOpening = useStore(studio.model, (model) => model.opening !== null);
   const others = models.filter(({ key }) => key !== openKey);
-  if (others.length === 0) return null;
+  const before = remembered.filter(({ key }) => key !== openKey && !models.some((kept) => kept.key === key));
   return (
-    <div className={classes.way}>
-      <h3 className={classes.keptHeading}>{text.keptModels}</h3>
-      <ul className={classes.kept}>
-        {others.map(({ key, name, sizeBytes }) => (
-          <li key={key}>
-            <span className={classes.keptName}>{name}</span>
-            <span className={partClasses.small}>{bytes(sizeBytes)}</span>
-            <Button
-              variant="default"
-              size="xs"
-              aria-label={text.openModelOf(name)}
-              disabled={isOpening}
-              onClick={() => void studio.openKeptModel(key)}
-            >
-              {text.openModel}
-            </Button>
-          </li>
-        ))}
-      </ul>
-    </div>
+    <>
+      {others.length > 0 && (
+        <div className={classes.way}>
+          <h3 className={classes.keptHeading}>{text.keptModels}</h3>
+          <ul className={classes.kept}>
+            {others.map(({ key, name, sizeBytes }) => (
+              <li key={key}>
+                <span className={classes.keptName}>{name}</span>
+                <span className={partClasses.small}>{bytes(sizeBytes)}</span>
+                <Button
+                  variant="default"
+                  size="xs"
+                  aria-label={text.openModelOf(name)}
+                  disabled={isOpening}
+                  onClick={() => void studio.openKeptModel(key)}
+                >
+                  {text.openModel}
+                </Button>
+              </li>
+            ))}
+          </ul>
+        </div>
+      )}
+      {before.length > 0 && (
+        <div className={classes.way}>
+          <h3 className={classes.keptHeading}>{text.remembered}</h3>
+          <ul className={classes.kept}>
+            {before.map(({ key, name }) => (
+              <li key={key}>
+                <span className={classes.keptName}>{name}</span>
+                <Button
+                  variant="default"
+                  size="xs"
+                  aria-label={text.openModelOf(name)}
+                  disabled={isOpening}
+                  onClick={() => void studio.openRemembered(key)}
+                >
+                  {text.openModel}
+                </Button>
+                <Button variant="default" size="xs" aria-label={text.forgetOf(name)} onClick={() => void forget(key)}>
+                  {text.forget}
+                </Button>
+              </li>
+            ))}
+          </ul>
+          <p>{text.rememberedHint}</p>
+        </div>
+      )}
+    </>
   );
 }

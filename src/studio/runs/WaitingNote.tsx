@@ -10,7 +10,13 @@ export function WaitingNote() {
   return (
     <>
       {error !== null && <ErrorNote error={error} />}
-      {opening !== null && <Note tone="plain" title={text.opening(opening.run.modelName)} />}
+      {opening !== null && (
+        <Note tone="plain" title={text.opening(opening.run.modelName)}>
+          <Button variant="default" size="xs" onClick={cancel}>
+            {text.cancel}
+          </Button>
+        </Note>
+      )}
       {waiting !== null && (
         <Note tone="plain" title={text.title(waiting.run.modelName)} text={text.text(waiting.run.name, waiting.run.modelName)}>
           <Button variant="default" size="xs" component="a" href="#model">

@@ -32,11 +32,15 @@ interface Parts {
   openModel: (source: ModelSource) => Promise<void>;
   /** The demo's model, if it is the one with this fingerprint. */
   demoModel: (key: string) => ModelSource | null;
+  /** A model that was dropped on another day, if its permission is given again. */
+  rememberedModel: (key: string) => Promise<ModelSource | null>;
+  /** Resolves when the model that a page opens by itself is open: it would take the place of the run's own. */
+  firstModel: () => Promise<void>;
   /** Where the run is to be seen. */
   show: () => void;
 }
 
-export function createGoingOnStore({ trainer, model, run, openModel, demoModel, show }: Parts) {
+export function createGoingOnStore({ trainer, model, run, openModel, demoModel, rememberedModel, firstModel, show }: Parts) {
   return createStore<GoingOnStore>((set, get) => {
     const isOpen = (key: string): boolean => model.getState().opened?.summary.key === key;
     const begin = async ({ run: kept, maxSteps }: Wish): Promise<void> => {
@@ -55,16 +59,18 @@ export function createGoingOnStore({ trainer, model, run, openModel, demoModel, 
       error: null,
       async goOn(wish) {
         const key = wish.run.modelKey;
-        set({ waiting: null, opening: null, error: null });
+        set({ waiting: null, opening: wish, error: null });
+        await firstModel();
+        // Meanwhile it may have gone on with that model, or was left.
+        if (get().opening !== wish) return;
         if (isOpen(key)) {
           await begin(wish);
           return;
         }
-        set({ opening: wish });
         try {
-          const source = demoModel(key) ?? (await keptModel(key));
+          const source = demoModel(key) ?? (await keptModel(key)) ?? (await rememberedModel(key));
           // `modelOpened` goes on when it is the right one.
-          if (source !== null) await openModel(source);
+          if (source !== null && get().opening === wish) await openModel(source);
         } catch (error) {
           set({ error: asAppError(error) });
         }

@@ -4,12 +4,15 @@ import type { AppError } from '#base/errors.ts';
 import type { TokenizerSummary } from '#protocol/data.ts';
 import type { ModelSummary, NamedFile, TrainerEvents } from '#protocol/trainer.ts';
 import type { Clients } from '#studio/clients.ts';
+import type { PathHandle } from '#studio/drop/handles.ts';
 import { asAppError } from '#studio/stores/device.ts';
 
 export interface ModelSource {
   name: string;
   files: NamedFile[];
   isDemo: boolean;
+  /** To read the files again on another day, where the browser gives them. */
+  handles?: PathHandle[];
 }
 
 export interface OpenedModel {

@@ -104,4 +104,8 @@ export const keeping = {
   isKept: 'Kept on this device: it opens without being dropped again.',
   seeKept: 'See what is kept',
   keptModels: 'Kept on this device',
+  remembered: 'Opened before',
+  rememberedHint: 'They are read where they lie; the browser asks for permission again.',
+  forget: 'Forget',
+  forgetOf: (name: string) => `Forget ${name}`,
 };

@@ -65,6 +65,7 @@ export function Chart({ title, points, curve, empty }: ChartProps) {
           <YAxis
             scale={curve.scale === 'log' ? 'log' : 'linear'}
             domain={DOMAINS[curve.scale]}
+            ticks={curve.scale === 'share' ? shareTicks(points) : undefined}
             tickFormatter={curve.tick}
             tick={tick}
             tickLine={false}
@@ -101,9 +102,19 @@ const DOMAINS: Record<Curve['scale'], AxisDomain> = {
   linear: ['auto', 'auto'],
   // A perplexity is at least 1.
   log: [(min: number) => Math.max(1, min * 0.95), 'auto'],
-  // A little room below, in tenths; all right is the most.
-  share: [(min: number) => Math.max(0, Math.floor(min * 10 - 0.5) / 10), 1],
+  share: [(min: number) => shareFloor(min), 1],
 };
+
+/** The fifth below; all right is the most that an axis of shares shows. */
+function shareFloor(min: number): number {
+  return Math.max(0, Math.floor(min * 5 - 0.1) / 5);
+}
+
+function shareTicks(points: readonly CurvePoint[]): number[] {
+  const low = shareFloor(Math.min(1, ...points.map(({ accuracy = 1 }) => accuracy)));
+  const step = low > 0.5 ? 0.1 : 0.2;
+  return Array.from({ length: Math.round((1 - low) / step) + 1 }, (_, i) => low + i * step);
+}
 
 export function shortNumber(value: number): string {
   return value >= 1000 ? compact(value) : String(Number(value.toPrecision(3)));
