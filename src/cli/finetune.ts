@@ -96,7 +96,9 @@ type TrainAndWrite = Omit<TrainOptions, 'output'> & { flags: FinetuneFlags; gpu:
 
 async function trainAndWrite({ flags, gpu, folder, ...options }: TrainAndWrite): Promise<Outcome> {
   const { run } = options;
-  const { outcome, failure, savedStep } = await train({ ...options, output: flags.output });
+  const { outcome, failure, savedStep } = await train({ ...options, output: flags.output }).catch(async (met: unknown) => {
+    throw withAdvice(await gpu.causeOf(met), options.run.plan.recipe);
+  });
   const { position, evaluation, adapterStep } = outcome;
   if (position.step === 0) throw failure ?? new AppError('run/cancelled', 'stopped before the first step; nothing is written');
   try {
@@ -121,6 +123,13 @@ async function trainAndWrite({ flags, gpu, folder, ...options }: TrainAndWrite):
   };
   process.stdout.write(`${JSON.stringify(result)}\n`);
   return isWhole ? 'complete' : 'interrupted';
+}
+
+/** A lost device costs what came after the last checkpoint: that it is there is worth a word. */
+function withAdvice(cause: unknown, { save_strategy: strategy }: Recipe): unknown {
+  if (!(cause instanceof AppError) || cause.code !== 'gpu/device-lost' || strategy === 'no') return cause;
+  const message = `${cause.message}; --resume_from_checkpoint true goes on from the last checkpoint`;
+  return new AppError(cause.code, message, cause.details, cause);
 }
 
 const lengthsOf = (rows: TokenizedRows | null): number[] => (rows?.sequences ?? []).map(({ tokens }) => tokens.length);
