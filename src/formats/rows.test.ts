@@ -96,6 +96,19 @@ describe('openRows', () => {
     ['TSV', 'a.tsv', 'a\tb, c\n1\t2\n', 'tsv', [{ a: '1', 'b, c': '2' }]],
     ['TSV called .csv', 'a.csv', 'a\tb\n1\t2,3\n', 'tsv', [{ a: '1', b: '2,3' }]],
     ['TSV with one column', 'a.tsv', 'a\n1,2\n', 'tsv', [{ a: '1,2' }]],
+    ['TSV called .tab, quoted', 'a.tab', 'a\n"1\t""x"""\n', 'tsv', [{ a: '1\t"x"' }]],
+    ['a text of paragraphs', 'a.txt', '\n One,\ntwo.  \n\n \n漢 three\n', 'text', [{ text: 'One,\ntwo.' }, { text: '漢 three' }]],
+    ['a text of paragraphs of Windows', 'a.txt', 'a\r\nb\r\n\r\nc', 'text', [{ text: 'a\r\nb' }, { text: 'c' }]],
+    ['a text of an old Macintosh', 'a.md', 'a\r\rb\r', 'text', [{ text: 'a' }, { text: 'b' }]],
+    [
+      'a text of lines, a blank line at its end',
+      'a.txt',
+      'one\n two\nthree\n\n',
+      'text',
+      [{ text: 'one' }, { text: 'two' }, { text: 'three' }],
+    ],
+    ['a text that opens with a bracket', 'a.txt', '[Verse]\nla', 'text', [{ text: '[Verse]' }, { text: 'la' }]],
+    ['JSON called .txt', 'a.txt', '{"a":1}\n{"a":2}', 'jsonl', [{ a: 1 }, { a: 2 }]],
     ['characters of every length', 'a.csv', 'é,漢\n😀,\u0080\uffff\n', 'csv', [{ é: '😀', 漢: '\u0080\uffff' }]],
     ['a byte-order mark', 'a.csv', '\ufeffa,b\n\ufeff1,2\n', 'csv', [{ a: '\ufeff1', b: '2' }]],
     ['a byte-order mark before JSON', 'a.json', '\ufeff[{"a":"\ufeff"}]', 'json', [{ a: '\ufeff' }]],
@@ -130,7 +143,9 @@ describe('openRows', () => {
     ['an object with an empty array', 'a.json', '{"rows":[]}', 'data/no-rows', 'no rows'],
     ['a header alone', 'a.csv', 'a,b\n\n', 'data/no-rows', 'no rows'],
     ['blank lines', 'a.csv', '\n\r\n', 'data/no-rows', 'no rows'],
-    ['Parquet', 'a.json', 'PAR1aaaa', 'format/unsupported', 'Parquet was found'],
+    ['Parquet cut off', 'a.json', 'PAR1aaaa', 'data/invalid', 'its footer cannot be read as Parquet'],
+    ['a text of blanks', 'a.txt', '\n \t\r\n\n', 'data/no-rows', 'no rows were found'],
+    ['a text that is not UTF-8', 'a.txt', Uint8Array.of(97, 10, 10, 98, 0xff), 'data/invalid', 'byte 4 (0xff) is not UTF-8'],
     ['a workbook', 'a.csv', 'PK\u0003\u0004aaaa', 'format/unsupported', 'Excel'],
     ['gzip', 'a.jsonl', Uint8Array.of(0x1f, 0x8b, 8, 0), 'format/unsupported', 'gzip'],
     ['UTF-16 without a mark', 'a.csv', utf16('a,b', false).subarray(2), 'data/invalid', 'byte 1 is 0'],
@@ -240,6 +255,7 @@ describe('openRows', () => {
     ['m.json', '{"version":1,"data":[{"input":"a \\"b\\" é","n":[1,2]},\n{"input":"😀","output":{"x":null}}]}'],
     ['m.jsonl', '{"input":"a \\"b\\" é","n":[1,2]}\n\n{"input":"😀","output":{"x":null}}\r\n{"input":""}\n'],
     ['m.csv', 'input,output\n"a ""b"" é",1\r\n\n😀,"x\ny"\n'],
+    ['m.tsv', 'input\toutput\n"a ""b"" é"\t1\r\n\n😀\t"x\ny"\n'],
   ])(`%s: ${MUTATIONS} damaged copies`, { timeout: 60_000 + 2 * MUTATIONS }, async (name, text) => {
     const outcome = await readMutations(name, encoder.encode(text), async (source) => {
       const file = await openRows(source);

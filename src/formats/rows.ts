@@ -1,16 +1,20 @@
-/** A dataset file as rows: JSON, JSON lines, CSV or TSV, read by range. Knows no template and no tokenizer. */
+/** A dataset file as rows: JSON, JSON lines, CSV, TSV, Parquet or plain text, read by range. Knows no template and no tokenizer. */
 import { AppError } from '#base/errors.ts';
 import type { ByteSource } from '#base/bytes.ts';
 import { checkRecordCount, columnNames, detectDialect, indexCsv, parseRecords, recordsToRows } from '#formats/csv-rows.ts';
 import { indexJson, indexJsonLines, parseJsonRow } from '#formats/json-rows.ts';
 import type { JsonValue } from '#formats/json-text.ts';
+import { openParquet } from '#formats/parquet-rows.ts';
 import type { RowIndex } from '#formats/row-index.ts';
 import { utf8Source, type Utf8Source } from '#formats/text-encoding.ts';
+import { indexText, parseTextRow, type TextUnit } from '#formats/text-rows.ts';
 
 export type Row = Record<string, JsonValue>;
 
 export interface RowsFile {
-  format: 'json' | 'jsonl' | 'csv' | 'tsv';
+  format: 'json' | 'jsonl' | 'csv' | 'tsv' | 'parquet' | 'text';
+  /** What a row of plain text is; null in other formats. */
+  textUnit: TextUnit | null;
   /** Every key that any row has, in order of appearance. */
   columns: string[];
   rowCount: number;
@@ -24,10 +28,11 @@ const MAX_COLUMNS = 4096;
 /** Rows are read and parsed in batches of about this many bytes. */
 const BATCH_BYTES = 8_388_608;
 const PROBE_BYTES = 65_536;
+const PARQUET_MAGIC = 'PAR1';
+const TEXT_EXTENSIONS = new Set(['txt', 'text', 'md']);
 
 /** First bytes of files that are often dropped by mistake. */
 const BINARY_FORMATS: readonly [string, string][] = [
-  ['PAR1', 'Parquet'],
   ['PK\u0003\u0004', 'a zip or an Excel workbook'],
   ['\u001f\u008b', 'gzip'],
   ['ARROW1', 'Arrow'],
@@ -37,6 +42,7 @@ const BINARY_FORMATS: readonly [string, string][] = [
 
 interface Opened {
   format: RowsFile['format'];
+  textUnit: TextUnit | null;
   index: RowIndex;
   parse(bytes: Uint8Array, offset: number, first: number, count: number): Promise<Row[]>;
 }
@@ -44,6 +50,7 @@ interface Opened {
 async function openJson(file: Utf8Source, format: 'json' | 'jsonl', index: RowIndex): Promise<Opened> {
   return {
     format,
+    textUnit: null,
     index,
     async parse(bytes, offset, first, count) {
       const rows: Row[] = [];
@@ -57,7 +64,7 @@ async function openJson(file: Utf8Source, format: 'json' | 'jsonl', index: RowIn
 }
 
 async function openCsv(file: Utf8Source, probe: string, extension: string): Promise<Opened> {
-  const dialect = detectDialect(probe, extension === 'tsv' ? '\t' : ',');
+  const dialect = detectDialect(probe, extension === 'tsv' || extension === 'tab' ? '\t' : ',');
   const records = await indexCsv(file, dialect);
   if (records.length === 0) throw noRows(file.source.name);
   const header = await file.source.read(records.start(0), records.end(0));
@@ -65,11 +72,28 @@ async function openCsv(file: Utf8Source, probe: string, extension: string): Prom
   const index = records.withoutFirst();
   return {
     format: dialect.delimiter === '\t' ? 'tsv' : 'csv',
+    textUnit: null,
     index,
     async parse(bytes, offset, first, count) {
       const parsed = parseRecords(file, bytes, offset, dialect);
       checkRecordCount(parsed, count);
       return recordsToRows(file, index, first, parsed, columns);
+    },
+  };
+}
+
+/** Text of a .txt file, whatever its first character is. */
+async function openText(file: Utf8Source): Promise<Opened> {
+  const { index, unit } = await indexText(file);
+  return {
+    format: 'text',
+    textUnit: unit,
+    index,
+    async parse(bytes, offset, first, count) {
+      return Array.from({ length: count }, (_, i) => {
+        const [start, end] = [index.start(first + i), index.end(first + i)];
+        return parseTextRow(file, bytes.subarray(start - offset, end - offset), start);
+      });
     },
   };
 }
@@ -101,8 +125,9 @@ async function openFormat(file: Utf8Source, extension: string): Promise<Opened> 
   }
   const probe = new TextDecoder().decode(bytes);
   const content = probe.trimStart();
-  const table = extension === 'csv' || extension === 'tsv';
-  // A table may have a header that opens with a bracket; JSON's brackets are followed by what JSON allows.
+  const isText = TEXT_EXTENSIONS.has(extension);
+  const table = extension === 'csv' || extension === 'tsv' || extension === 'tab' || isText;
+  // A table's header or a text may open with a bracket; JSON's brackets are followed by what JSON allows.
   if (content.startsWith('[') && (!table || /^\[\s*[{\]]/.test(content))) return openJson(file, 'json', await indexJson(file));
   if (content.startsWith('{') && (!table || /^\{\s*["}]/.test(content))) {
     const lines = await indexJsonLines(file);
@@ -111,6 +136,7 @@ async function openFormat(file: Utf8Source, extension: string): Promise<Opened> 
   }
   if (extension === 'jsonl' || extension === 'ndjson') return openJson(file, 'jsonl', await indexJsonLines(file));
   if (extension === 'json') return openJson(file, 'json', await indexJson(file));
+  if (isText) return openText(file);
   return openCsv(file, probe, extension);
 }
 
@@ -126,8 +152,36 @@ async function* batches(source: ByteSource, opened: Opened, start: number, end: 
   }
 }
 
+function checkRowRange(name: string, start: number, end: number, rowCount: number): void {
+  if (Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= rowCount) return;
+  throw new AppError('internal', `rows ${start} to ${end} of ${rowCount} were asked for`, { file: name });
+}
+
+async function openParquetFile(source: ByteSource): Promise<RowsFile> {
+  const { name } = source;
+  const opened = await openParquet(source);
+  const { columns, rowCount } = opened;
+  if (rowCount === 0) throw noRows(name);
+  if (columns.length > MAX_COLUMNS) throw tooManyColumns(name);
+  return {
+    format: 'parquet',
+    textUnit: null,
+    columns,
+    rowCount,
+    async rows(start, end) {
+      checkRowRange(name, start, end, rowCount);
+      return opened.rows(start, end);
+    },
+  };
+}
+
+function tooManyColumns(name: string): AppError {
+  return new AppError('data/invalid', `${name}: more than ${MAX_COLUMNS} columns were found`, { file: name, expected: MAX_COLUMNS });
+}
+
 /**
- * Opens a dataset and reads it through once, so that every error is told now and columns are known; only the rows' places are kept.
+ * Opens a dataset. A text file is read through once, so that every error is told now and columns are known; only the rows' places are kept.
+ * Of a Parquet file the footer and the first rows are read; damage further on is told when its rows are read.
  * @throws AppError `data/no-rows`; `data/invalid` naming row, line, column, what was found and expected; `format/unsupported` for binary files.
  */
 export async function openRows(source: ByteSource): Promise<RowsFile> {
@@ -141,9 +195,10 @@ export async function openRows(source: ByteSource): Promise<RowsFile> {
   }
   if (sizeBytes === 0) throw noRows(name);
   const head = String.fromCharCode(...(await source.read(0, Math.min(6, sizeBytes))));
+  if (head.startsWith(PARQUET_MAGIC)) return openParquetFile(source);
   const binary = BINARY_FORMATS.find(([magic]) => head.startsWith(magic));
   if (binary) {
-    const message = `${name}: ${binary[1]} was found; JSON, JSON lines, CSV or TSV was expected`;
+    const message = `${name}: ${binary[1]} was found; JSON, JSON lines, CSV, TSV, Parquet or plain text was expected`;
     throw new AppError('format/unsupported', message, { file: name, found: binary[1] });
   }
   const file = await utf8Source(source);
@@ -153,18 +208,15 @@ export async function openRows(source: ByteSource): Promise<RowsFile> {
   const columns = new Set<string>();
   for await (const rows of batches(file.source, opened, 0, rowCount)) {
     for (const row of rows) for (const column of Object.keys(row)) columns.add(column);
-    if (columns.size > MAX_COLUMNS) {
-      throw new AppError('data/invalid', `${name}: more than ${MAX_COLUMNS} columns were found`, { file: name, expected: MAX_COLUMNS });
-    }
+    if (columns.size > MAX_COLUMNS) throw tooManyColumns(name);
   }
   return {
     format: opened.format,
+    textUnit: opened.textUnit,
     columns: [...columns],
     rowCount,
     async rows(start, end) {
-      if (!(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= rowCount)) {
-        throw new AppError('internal', `rows ${start} to ${end} of ${rowCount} were asked for`, { file: name });
-      }
+      checkRowRange(name, start, end, rowCount);
       const rows: Row[] = [];
       for await (const batch of batches(file.source, opened, start, end)) for (const row of batch) rows.push(row);
       return rows;

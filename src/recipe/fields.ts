@@ -51,7 +51,7 @@ export const RECIPE_FIELDS: { readonly [Field in keyof Recipe]: FieldInfo } = {
     label: 'Data files',
     group: 'data',
     usual: 'one file',
-    about: 'The files that hold the rows: JSON, JSONL or CSV.',
+    about: 'The files that hold the rows: JSON, JSONL, CSV, TSV, Parquet or plain text.',
     value: { kind: 'texts' },
   },
   mapping: {
