@@ -69,7 +69,7 @@ describe('Parquet', () => {
     const bytes = bytesOf('snappy.parquet');
     const metadata = parquetMetadata(bytes);
     expect(chunkPlaces(metadata, bytes.length)).toHaveLength(3 * 19);
-    expect(() => chunkPlaces(metadata, 5000)).toThrow(/^row group 2, column '.*' is said to lie at bytes \d+ to \d+ of 5000$/);
+    expect(() => chunkPlaces(metadata, 5000)).toThrow("row group 3, column 'time' is said to lie at bytes 4903 to 5001 of 5000");
     metadata.row_groups[1].num_rows = 99n;
     expect(() => chunkPlaces(metadata, bytes.length)).toThrow("row group 2, column 'id' has 5 values for 99 rows");
   });
