@@ -45,7 +45,7 @@ export class RunsPage {
   /** Asks to delete, and confirms what is asked in its place. */
   async remove(row: Locator): Promise<void> {
     await row.getByRole('button', { name: /^Delete / }).click();
-    await expect(row).toContainText('for good?');
+    await expect(row).toContainText('for good');
     await row.getByRole('button', { name: 'Delete', exact: true }).click();
   }
 

@@ -48,7 +48,7 @@ export const runs = {
   furtherStart: 'Train on',
   remove: 'Delete',
   removeOf: (name: string) => `Delete ${name}`,
-  removeQuestion: (sizeBytes: number) => `Delete its rows, curves and checkpoints (${bytes(sizeBytes)}) for good?`,
+  removeQuestion: (sizeBytes: number) => `Delete it for good (${bytes(sizeBytes)})?`,
   keep: 'Keep',
   toTrain: 'See it in Train',
   damagedHeading: 'Damaged files',
