@@ -30,12 +30,17 @@ function Report({ prepared: { report } }: { prepared: Prepared }) {
   for (const { why, count: found, rows } of report.skipped) findings.push({ words: text.skipped[why](found), rows });
   if (report.truncatedRows.count > 0) findings.push({ words: text.truncated(report.truncatedRows.count), rows: report.truncatedRows.rows });
   if (report.mergedRows.count > 0) findings.push({ words: text.merged(report.mergedRows.count), rows: report.mergedRows.rows });
+  // These are rows of the held-out file: the rows beside have other numbers.
+  if (report.leakedRows.count > 0) findings.push({ words: text.leaked(report.leakedRows.count), rows: [] });
   return (
     <>
       <Facts
         facts={[
           [text.train, count(report.sequences)],
-          [text.heldOut, count(report.heldOutRows)],
+          [text.heldOut, text.heldOutOf(report.heldOutRows, report.validationRows, report.isTooFewToJudge)],
+          ...(report.nearDuplicateRows.count > 0
+            ? ([[text.duplicates, text.duplicatesOf(report.nearDuplicateRows.count, report.duplicateGroups)]] as const)
+            : []),
           [text.tokens, count(report.tokens)],
           [text.lossTokens, count(report.lossTokens)],
           [text.lengths, text.lengthsOf(report.minTokens, report.medianTokens, report.maxTokens)],

@@ -7,6 +7,6 @@ import { runWords } from '#studio/shell/rail-states.ts';
 export function RunAnnouncer() {
   const text = useText();
   const state = useStore(useStudio().run, (run) => run.state);
-  const isTold = state.kind !== 'training' && state.kind !== 'answering' && state.kind !== 'idle';
+  const isTold = !['idle', 'training', 'answering', 'evaluating'].includes(state.kind);
   return <VisuallyHidden component="output">{isTold ? runWords({ state, latest: null }, text) : ''}</VisuallyHidden>;
 }

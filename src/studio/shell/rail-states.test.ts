@@ -18,6 +18,7 @@ const mapping = { mapping: { kind: 'text' as const, column: 'text' }, loss: 'all
 const report = {
   truncatedRows: { count: 2, rows: [] },
   mergedRows: { count: 0, rows: [] },
+  leakedRows: { count: 0, rows: [] },
   skipped: [{ why: 'empty', count: 1, rows: [] }],
 };
 

@@ -34,8 +34,8 @@ export function shortModelName(name: string): string {
 /** How many kinds of things a report found. */
 export function findingCount(prepared: DatasetStore['prepared']): number {
   if (prepared === null) return 0;
-  const { truncatedRows, mergedRows, skipped } = prepared.report;
-  return skipped.length + (truncatedRows.count > 0 ? 1 : 0) + (mergedRows.count > 0 ? 1 : 0);
+  const { truncatedRows, mergedRows, leakedRows, skipped } = prepared.report;
+  return skipped.length + [truncatedRows, mergedRows, leakedRows].filter((found) => found.count > 0).length;
 }
 
 export function runWords({ state, latest }: Pick<RailInput['run'], 'state' | 'latest'>, text: Text): string {

@@ -231,6 +231,11 @@ export const en = {
       preparing: 'Making tokens of all rows',
       train: 'Train on',
       heldOut: 'Held out',
+      heldOutOf: (rows: number, measured: number, isTooFew: boolean) =>
+        rows === 0 ? '0' : `${count(rows)}, ${measured === rows ? 'all' : count(measured)} measured${isTooFew ? '; too few to judge' : ''}`,
+      duplicates: 'Near-duplicates',
+      duplicatesOf: (rows: number, groups: number) => `${plural(rows, 'row')} in ${plural(groups, 'group')}, each on one side`,
+      leaked: (n: number) => `${plural(n, 'held-out row')} almost the same as a row that is trained on: the measure flatters the model.`,
       tokens: 'Tokens',
       lossTokens: 'With loss',
       lengths: 'Shortest, median, longest',
