@@ -4,7 +4,17 @@ import { mkdir, readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMain, Plain, ROOT, runMain, runPackage } from './run.mjs';
 
-const SOURCES = ['index.html', 'src', 'workers', 'public', 'package.json', 'package-lock.json', 'tsconfig.json', 'vite.config.ts'];
+const SOURCES = [
+  'index.html',
+  'src',
+  'workers',
+  'public',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'vite.config.ts',
+  'scripts',
+];
 
 /**
  * The newest change below a path in milliseconds, 0 when there is none. Folders count: a deleted file changes only its folder.

@@ -38,6 +38,12 @@ const tabs = createTabs({
   createOnlooker: (channel) => createOnlooker(channel, localStorage),
 });
 void tabs.begin();
+keepOffline();
+
+/** The built page works with no network after a first visit; without a service worker it works as it did. */
+function keepOffline(): void {
+  if (import.meta.env.PROD && 'serviceWorker' in navigator) navigator.serviceWorker.register('./sw.js').catch(() => undefined);
+}
 
 const root = document.getElementById('root');
 if (root !== null) {
