@@ -7,7 +7,7 @@ import type { TrainingState } from '#engine/train/training.ts';
 import type { EvaluationMetrics, HeldOutRow, RunState, StepMetrics } from '#protocol/trainer.ts';
 import type { Recipe } from '#recipe/recipe.ts';
 import { Answering, type Answered, type AnsweringPlan, planAnswering } from '#run/answering.ts';
-import { type CheckpointState, type RunIdentity, readCheckpointState, readTrainingState, sequencesKey } from '#run/checkpoint.ts';
+import { type CheckpointState, type RunIdentity, readAdapterState, readCheckpointState, readTrainingState, sequencesKey } from '#run/checkpoint.ts';
 import type { DeviceHost } from '#run/device-host.ts';
 import type { ValidationRows } from '#run/evaluation.ts';
 import { LoraRun, type RunPlan, type RunVariant, planRun } from '#run/lora-run.ts';
@@ -61,6 +61,8 @@ export class ActiveRun {
   #wish: 'go' | 'pause' | 'stop' = 'go';
   #isBusy = false;
   #adapterStep = 0;
+  /** How far it had come when the device was lost. */
+  #reached = 0;
 
   constructor(host: DeviceHost, parts: RunParts, events: RunEvents) {
     this.#host = host;
@@ -137,18 +139,24 @@ export class ActiveRun {
         }
       }
     } catch (error) {
-      this.#events.state({ kind: 'failed', step: this.step, error: toWire(error), remedies: [] });
+      this.#events.state({ kind: 'failed', step: this.#run?.step ?? this.#reached, error: toWire(error), remedies: [] });
     } finally {
       this.#isBusy = false;
     }
   }
 
-  /** After a loss with nothing to train: the adapter goes back to the new device from the last checkpoint. */
+  /** Without training: the adapter of the newest checkpoint on the device, or of the one that the run had chosen. */
   async restore(): Promise<void> {
+    const chosen = this.#adapterStep;
     this.#forget();
     const { files } = await this.#checkpoints.latest();
-    if (files) await this.prepare(files);
-    this.#adapterStep = this.#from?.step ?? 0;
+    if (!files) return;
+    await this.prepare(files);
+    const step = this.#from?.step ?? 0;
+    this.#adapterStep = step;
+    if (chosen === 0 || chosen === step) return;
+    this.live.training.writeAdapter(await readAdapterState(this.plan.layout, await this.#checkpoints.read(chosen)));
+    this.#adapterStep = chosen;
   }
 
   pause(): void {
@@ -213,6 +221,7 @@ export class ActiveRun {
     const { steps } = this.plan;
     this.#abort.abort();
     const step = this.step;
+    this.#reached = step;
     this.#forget();
     this.#events.state({ kind: 'recovering', step, steps: steps.totalSteps, why });
     await this.#host.reopen();
