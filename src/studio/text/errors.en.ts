@@ -146,7 +146,7 @@ export const errorTexts: Record<ErrorCode, ErrorText> = {
   },
   'worker/died': {
     title: 'A part of the page stopped',
-    action: 'Reload the page. What you typed is kept; an adapter that was not downloaded is lost.',
+    action: 'Reload the page. What you typed is kept, and a run up to its last checkpoint.',
   },
   internal: {
     title: 'Something went wrong inside Loratory',
