@@ -1,8 +1,9 @@
 /** Rows of a prompt and an answer: their tokens, and which of them are the answer's. Prompt-completion rows follow TRL 1.16's SFTTrainer. */
+import { chatDrafts, chatRow, isChat, plainTurns, thinksFor, turnsOf, turnText } from '#data/chat-rows.ts';
 import { type ChatMessage, looksLikeMessages, readMessages } from '#data/conversation.ts';
 import { commonPrefixLength, type Draft, type DraftRow, type RowContext } from '#data/drafts.ts';
 import type { DataMapping } from '#data/mapping.ts';
-import { badValue, plainText, requireColumn } from '#data/rows.ts';
+import { badValue, own, plainText, requireColumn } from '#data/rows.ts';
 import { missingValue, parseTemplate, renderTemplate, splitAtAnswer } from '#data/template.ts';
 
 type Mapping<Kind extends DataMapping['kind']> = Extract<DataMapping, { kind: Kind }>;
@@ -26,10 +27,9 @@ export function promptCompletionRows(context: RowContext, mapping: Mapping<'prom
     let promptTokens: Uint32Array;
     let tokens: Uint32Array;
     if (looksLikeMessages(prompt)) {
-      const before = readMessages(set, index, mapping.prompt, prompt);
-      const answer = readMessages(set, index, mapping.completion, completion);
-      promptTokens = chatTokens(context, before, true);
-      tokens = chatTokens(context, [...before, ...answer], false);
+      const { before, whole } = completionText(context, mapping, index);
+      promptTokens = tokenizer.encode(before, { addSpecialTokens: false });
+      tokens = tokenizer.encode(whole, { addSpecialTokens: false });
     } else {
       if (typeof prompt !== 'string') throw badValue(set, index, mapping.prompt, prompt, 'text or a list of messages');
       if (typeof completion !== 'string') throw badValue(set, index, mapping.completion, completion, 'text, as the prompt is text');
@@ -46,6 +46,25 @@ export function promptCompletionRows(context: RowContext, mapping: Mapping<'prom
   };
 }
 
+/** A prompt of messages with the generation prompt, and the same with the messages that complete it. */
+export function completionText(
+  context: Pick<RowContext, 'set' | 'renderChat'>,
+  mapping: Mapping<'prompt-completion'>,
+  index: number,
+): { before: string; whole: string; answer: ChatMessage | undefined } {
+  const row = context.set.rows[index] ?? {};
+  const asked = readMessages(context.set, index, mapping.prompt, own(row, mapping.prompt));
+  const given = readMessages(context.set, index, mapping.completion, own(row, mapping.completion));
+  const messages = [...asked, ...given];
+  const read = chatRow({ messages, isLearnt: messages.map(() => true), tools: null }, mapping.thinking);
+  const [first, last] = [read.messages[asked.length], messages.length - 1];
+  const { prompt, answer } = turnText(context, { ...read, messages: read.messages.slice(0, asked.length + 1) }, asked.length);
+  const thinking = thinksFor(first, read.thinking);
+  const whole = context.renderChat(read.messages, { addGenerationPrompt: false, tools: null, thinking });
+  const isAlone = last === asked.length && answer !== null;
+  return { before: prompt, whole: isAlone ? prompt + answer : whole, answer: first };
+}
+
 /**
  * Template rows with loss on the answer: the template's last placeholder and the text after it. Prompt and answer are rendered and
  * tokenised apart and laid together, so that no token spans the two and the prompt is what the model is asked with later.
@@ -55,15 +74,11 @@ export function promptCompletionRows(context: RowContext, mapping: Mapping<'prom
 export function templateAnswerRows({ set, tokenizer }: RowContext, mapping: Mapping<'template'>): DraftRow {
   const template = parseTemplate(mapping.template, set);
   const { prompt, answer } = splitAtAnswer(template);
-  const end = tokenizer.eosId === null ? [] : [tokenizer.eosId];
   return (index) => {
     const row = set.rows[index] ?? {};
     const column = missingValue(template, row);
     if (column !== undefined) return { kind: 'skipped', why: 'missing', length: 0, column };
-    const before = promptTokens(renderTemplate(prompt, row, plainText), tokenizer);
-    const after = tokenizer.encode(renderTemplate(answer, row, plainText), { addSpecialTokens: false });
-    const ends = after.at(-1) === end[0] ? [] : end;
-    return { tokens: concat(before, after, ends), hasLoss: (i) => i >= before.length, merged: false };
+    return answerDraft(renderTemplate(prompt, row, plainText), renderTemplate(answer, row, plainText), tokenizer);
   };
 }
 
@@ -76,34 +91,32 @@ export function promptTokens(text: string, tokenizer: RowContext['tokenizer']): 
 }
 
 /**
- * Conversations with loss on every turn of the assistant. A turn starts where the conversation parts from the one before it with the
- * generation prompt, and ends where it parts from the one that stops after it; the last one reaches to the end, as in TRL's
- * prompt-completion rows. So the template's own text before and after other turns carries no loss.
+ * Columns as turns, with loss on the assistant's. Through the chat template, or as lines of text with the tokens at both ends as template
+ * rows have them. A row with nothing in the assistant's column is skipped as `missing`, one without anything to answer as well.
  */
-export function assistantTurnRows(context: RowContext, mapping: Mapping<'messages'>): DraftRow {
-  const { set } = context;
-  requireColumn(set, mapping.column);
+export function turnRows(context: RowContext, mapping: Mapping<'turns'>): DraftRow {
+  const { set, tokenizer } = context;
+  for (const column of [mapping.system ?? mapping.assistant, ...mapping.user, mapping.assistant]) requireColumn(set, column);
+  const asChat = isChat(context, mapping);
   return (index) => {
-    const messages = readMessages(set, index, mapping.column, set.rows[index]?.[mapping.column]);
-    const tokens = chatTokens(context, messages, false);
-    const answers = new Uint8Array(tokens.length);
-    let merged = false;
-    messages.forEach(({ role }, turn) => {
-      if (role !== 'assistant') return;
-      const before = turn === 0 ? new Uint32Array(0) : chatTokens(context, messages.slice(0, turn), true);
-      const start = commonPrefixLength(before, tokens);
-      merged ||= start < before.length;
-      const isLast = turn === messages.length - 1;
-      const end = isLast ? tokens.length : commonPrefixLength(chatTokens(context, messages.slice(0, turn + 1), false), tokens);
-      answers.fill(1, start, Math.max(start, end));
-    });
-    return { tokens, hasLoss: (i) => answers[i] === 1, merged } satisfies Draft;
+    const row = set.rows[index] ?? {};
+    const { before, answer } = turnsOf(mapping, row);
+    const given = own(row, mapping.assistant);
+    if (given === undefined || given === null) return { kind: 'skipped', why: 'missing', length: 0, column: mapping.assistant };
+    if (before.at(-1)?.content === '') return { kind: 'skipped', why: 'missing', length: 0, column: mapping.user[0] };
+    if (!asChat) return answerDraft(plainTurns(mapping, row), answer.content, tokenizer);
+    const messages = [...before, answer];
+    return chatDrafts(context, chatRow({ messages, isLearnt: messages.map(() => true), tools: null }, mapping.thinking));
   };
 }
 
-/** A conversation's tokens. The template writes its own special tokens, so none are added. */
-function chatTokens({ renderChat, tokenizer }: RowContext, messages: readonly ChatMessage[], addGenerationPrompt: boolean): Uint32Array {
-  return tokenizer.encode(renderChat(messages, { addGenerationPrompt }), { addSpecialTokens: false });
+/** A prompt and an answer tokenised apart and laid together, the beginning token first where it belongs, the end token last. */
+function answerDraft(prompt: string, answer: string, tokenizer: RowContext['tokenizer']): Draft {
+  const end = tokenizer.eosId === null ? [] : [tokenizer.eosId];
+  const before = promptTokens(prompt, tokenizer);
+  const after = tokenizer.encode(answer, { addSpecialTokens: false });
+  const ends = after.at(-1) === end[0] ? [] : end;
+  return { tokens: concat(before, after, ends), hasLoss: (i) => i >= before.length, merged: false };
 }
 
 function concat(...parts: readonly ArrayLike<number>[]): Uint32Array {

@@ -5,8 +5,17 @@ import type { ChatMessage } from '#data/conversation.ts';
 import type { DataOptions } from '#data/mapping.ts';
 import type { RowSet } from '#data/rows.ts';
 
+export interface ChatOptions {
+  /** Ends the text with the opening of an assistant's message. */
+  addGenerationPrompt: boolean;
+  /** Tools as JSON schemas. */
+  tools?: readonly object[] | null;
+  /** Whether a model that may think is to; undefined: as the template has it by itself. */
+  thinking?: boolean;
+}
+
 /** Renders a conversation as the model was trained to see it. */
-export type ChatRenderer = (messages: readonly ChatMessage[], options: { addGenerationPrompt: boolean }) => string;
+export type ChatRenderer = (messages: readonly ChatMessage[], options: ChatOptions) => string;
 
 /** All that making tokens of a row needs. */
 export interface RowContext {
@@ -43,8 +52,8 @@ export interface TokenizedRow {
 
 export type RowResult = TokenizedRow | SkippedRow;
 
-/** Makes the draft of the row with this index. */
-export type DraftRow = (index: number) => Draft | SkippedRow;
+/** Makes the draft of the row with this index; several of a conversation that is learnt turn by turn. */
+export type DraftRow = (index: number) => Draft | readonly Draft[] | SkippedRow;
 
 /** Keeps the first `maxLength` tokens, as TRL and Olive do. A row whose loss was cut off is of no use. */
 export function cutToLength(draft: Draft, maxLength: number): RowResult {

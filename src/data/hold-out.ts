@@ -3,7 +3,7 @@ import { unreachable } from '#base/errors.ts';
 import { groupDuplicates, type OnTurn } from '#data/duplicates.ts';
 import { noRows, noteRow, type RowFinding } from '#data/findings.ts';
 import type { DataMapping } from '#data/mapping.ts';
-import { requireColumn, type Row, type RowSet } from '#data/rows.ts';
+import { own, requireColumn, type Row, type RowSet } from '#data/rows.ts';
 import { splitRows } from '#data/split.ts';
 import { parseTemplate } from '#data/template.ts';
 
@@ -115,12 +115,12 @@ function countStrata({ values, ofRow }: Strata, heldOut: readonly number[]): Str
 }
 
 /** What a row says: the values that the mapping names, without the words of its template. */
-function rowTexts(set: RowSet, mapping: DataMapping): (row: number) => string[] {
+export function rowTexts(set: RowSet, mapping: DataMapping): (row: number) => string[] {
   const columns = mappedColumns(set, mapping);
   return (row) => columns.flatMap((column) => textsOf(own(set.rows[row] ?? {}, column)));
 }
 
-function mappedColumns(set: RowSet, mapping: DataMapping): readonly string[] {
+export function mappedColumns(set: RowSet, mapping: DataMapping): readonly string[] {
   switch (mapping.kind) {
     case 'text':
     case 'messages':
@@ -131,6 +131,11 @@ function mappedColumns(set: RowSet, mapping: DataMapping): readonly string[] {
     case 'prompt-completion':
       for (const column of [mapping.prompt, mapping.completion]) requireColumn(set, column);
       return [mapping.prompt, mapping.completion];
+    case 'turns': {
+      const columns = [...(mapping.system === undefined ? [] : [mapping.system]), ...mapping.user, mapping.assistant];
+      for (const column of columns) requireColumn(set, column);
+      return columns;
+    }
     default:
       return unreachable(mapping);
   }
@@ -148,8 +153,4 @@ function textsOf(value: unknown): string[] {
 
 function valueText(value: unknown): string {
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'null');
-}
-
-function own(row: Row, column: string): unknown {
-  return Object.hasOwn(row, column) ? row[column] : undefined;
 }

@@ -7,12 +7,30 @@ export type DataMapping =
   | { kind: 'text'; column: string }
   /** A template with `{column}` placeholders (Olive's `--text_template`); with loss on the answer, the last placeholder is the answer. */
   | { kind: 'template'; template: string }
-  /** A column holds a conversation, `[{role, content}]` (Olive's `--use_chat_template`). */
-  | { kind: 'messages'; column: string }
+  /** A column holds a conversation, `[{role, content}]` (Olive's `--use_chat_template`), and another the tools that may be called in it. */
+  | { kind: 'messages'; column: string; tools?: string; thinking?: Thinking }
   /** Two columns, both texts or both conversations (TRL's prompt-completion rows). */
-  | { kind: 'prompt-completion'; prompt: string; completion: string };
+  | { kind: 'prompt-completion'; prompt: string; completion: string; thinking?: Thinking }
+  /**
+   * Columns are what is said: those of the user one a line, without the empty ones, then the assistant's. Through the model's chat
+   * template; with `plain`, and for a tokenizer without one, as lines of text.
+   */
+  | { kind: 'turns'; system?: string; user: readonly string[]; assistant: string; plain?: boolean; thinking?: Thinking };
 
-export const MAPPING_KINDS = ['text', 'template', 'messages', 'prompt-completion'] as const satisfies readonly DataMapping['kind'][];
+export const MAPPING_KINDS = [
+  'text',
+  'template',
+  'messages',
+  'prompt-completion',
+  'turns',
+] as const satisfies readonly DataMapping['kind'][];
+
+/**
+ * Whether a model that may think is asked to, in training as later. `auto`, where nothing is said: with thinking for answers that have
+ * it, without for those that have none. `off` leaves it out of the answers that have it.
+ */
+export type Thinking = 'auto' | 'on' | 'off';
+export const THINKING = ['auto', 'on', 'off'] as const satisfies readonly Thinking[];
 
 /** `join`: rows one after another, cut into blocks of one length. `line-by-line`: each row a sequence. Olive's names. */
 export type Strategy = 'join' | 'line-by-line';

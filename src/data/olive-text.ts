@@ -1,7 +1,7 @@
 /** Rows as Olive sees them: one text a row, loss on every token, joined into blocks or one by one. Behaviour of Olive 0.13's data path. */
 import { AppError, unreachable } from '#base/errors.ts';
-import { readMessages } from '#data/conversation.ts';
 import { makeSequence, type Sequence } from '#data/batch.ts';
+import { chatRowOf, isChat, plainTurns, turnsOf } from '#data/chat-rows.ts';
 import { csvText } from '#data/csv-text.ts';
 import type { DraftRow, RowContext } from '#data/drafts.ts';
 import { pythonText } from '#data/python-text.ts';
@@ -26,7 +26,8 @@ export function oliveText(context: RowContext): RowText {
   return (index) => [before, text(index), after].filter((part, i) => i === 1 || part !== '').join(' ');
 }
 
-function columnText({ set, options, renderChat }: RowContext): RowText {
+function columnText(context: RowContext): RowText {
+  const { set, options, renderChat } = context;
   const { mapping } = options;
   const rowAt = (index: number) => set.rows[index] ?? {};
   switch (mapping.kind) {
@@ -44,7 +45,17 @@ function columnText({ set, options, renderChat }: RowContext): RowText {
     }
     case 'messages':
       requireColumn(set, mapping.column);
-      return (index) => renderChat(readMessages(set, index, mapping.column, rowAt(index)[mapping.column]), { addGenerationPrompt: false });
+      return (index) => {
+        const { messages, tools } = chatRowOf(context, mapping, index);
+        return renderChat(messages, { addGenerationPrompt: false, tools });
+      };
+    case 'turns':
+      for (const column of [...mapping.user, mapping.assistant]) requireColumn(set, column);
+      return (index) => {
+        const { before, answer } = turnsOf(mapping, rowAt(index));
+        if (!isChat(context, mapping)) return plainTurns(mapping, rowAt(index)) + answer.content;
+        return renderChat([...before, answer], { addGenerationPrompt: false });
+      };
     case 'prompt-completion':
       throw new AppError('internal', 'prompt-completion rows have no text of their own');
     default:

@@ -27,6 +27,11 @@ export function columnsOf(rows: readonly Row[]): string[] {
   return [...seen];
 }
 
+/** A row's value under a column of its own: a row may be any JSON, with keys that objects inherit. */
+export function own(row: Row, column: string): unknown {
+  return Object.hasOwn(row, column) ? row[column] : undefined;
+}
+
 /** Text as it stands; anything else as JSON, so that an answer may be an object. */
 export const plainText: ValueText = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
 

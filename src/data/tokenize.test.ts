@@ -166,6 +166,7 @@ describe('tokenizeRows', () => {
       missing: { count: 2, rows: [1, 4] },
       noLoss: { count: 1, rows: [2] },
       merged: { count: 0, rows: [] },
+      split: { count: 0, rows: [] },
       droppedTokens: long.length - 16,
     });
   });

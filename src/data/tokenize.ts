@@ -1,8 +1,9 @@
 /** Rows -> sequences, with a report of what became of each row. Picks the way that the mapping asks for; knows tokenizers by their interface. */
 import { AppError, unreachable } from '#base/errors.ts';
-import { assistantTurnRows, promptCompletionRows, templateAnswerRows } from '#data/answer-rows.ts';
+import { promptCompletionRows, templateAnswerRows, turnRows } from '#data/answer-rows.ts';
 import { lossTokenCount, type Sequence } from '#data/batch.ts';
-import { cutToLength, type DraftRow, type RowContext, type RowResult } from '#data/drafts.ts';
+import { assistantTurnRows } from '#data/chat-rows.ts';
+import { cutToLength, type Draft, type DraftRow, type RowContext, type RowResult, type SkippedRow } from '#data/drafts.ts';
 import { noRows, noteRow, type RowFinding } from '#data/findings.ts';
 import { checkMapping } from '#data/mapping.ts';
 import { BlockJoiner, oliveLines } from '#data/olive-text.ts';
@@ -27,6 +28,8 @@ export interface TokenizeReport {
   noLoss: RowFinding;
   /** Prompt and answer share a token; the model is asked in another context than it learnt in. */
   merged: RowFinding;
+  /** Conversations that became a sequence a turn: what the model is asked before one of them is no beginning of the whole. */
+  split: RowFinding;
   /** Tokens that truncation cut off or that filled no block. */
   droppedTokens: number;
 }
@@ -35,6 +38,8 @@ export interface TokenizedRows {
   sequences: Sequence[];
   /** For each sequence the row that it came from; of a block, the row of its first token. */
   rows: number[];
+  /** For each sequence its tokens before truncation. */
+  lengths: number[];
   report: TokenizeReport;
 }
 
@@ -52,11 +57,23 @@ export interface TokenizeCalls {
  * @throws AppError `data/missing-column`, `template/invalid`, `recipe/invalid`; and `data/invalid` when a row's value is of no use.
  */
 export function rowTokenizer(context: RowContext): (index: number) => RowResult {
+  const sequences = rowSequences(context);
+  return (index) => sequences(index)[0];
+}
+
+/** The same, for rows that give several sequences: a conversation that is learnt turn by turn. */
+export function rowSequences(context: RowContext): (index: number) => [RowResult, ...RowResult[]] {
   const draft = draftRows(context);
   return (index) => {
-    const row = draft(index);
-    return 'why' in row ? row : cutToLength(row, context.options.maxLength);
+    const drafted = draft(index);
+    if ('why' in drafted) return [drafted];
+    const [first, ...others] = draftsOf(drafted).map((each) => cutToLength(each, context.options.maxLength));
+    return first === undefined ? [{ kind: 'skipped', why: 'no-loss', length: 0 }] : [first, ...others];
   };
+}
+
+function draftsOf(drafted: Draft | readonly Draft[]): readonly Draft[] {
+  return 'tokens' in drafted ? [drafted] : drafted;
 }
 
 function draftRows(context: RowContext): DraftRow {
@@ -72,6 +89,8 @@ function draftRows(context: RowContext): DraftRow {
       return options.loss === 'all' ? oliveLines(context) : assistantTurnRows(context, mapping);
     case 'prompt-completion':
       return promptCompletionRows(context, mapping);
+    case 'turns':
+      return options.loss === 'all' ? oliveLines(context) : turnRows(context, mapping);
     default:
       return unreachable(mapping);
   }
@@ -89,27 +108,26 @@ export async function tokenizeRows(context: RowContext, calls: TokenizeCalls = {
   const wanted = calls.rows ?? set.rows.map((_, i) => i);
   if (wanted.length === 0 && calls.mayBeEmpty !== true)
     throw new AppError('data/no-rows', `${set.file} has no rows`, { file: set.file, found: 0, expected: 1 });
-  const out: TokenizedRows = { sequences: [], rows: [], report: emptyReport() };
+  const out: TokenizedRows = { sequences: [], rows: [], lengths: [], report: emptyReport() };
   const { report } = out;
   const limit = options.maxSamples ?? Number.POSITIVE_INFINITY;
   for (const [done, index] of wanted.entries()) {
     if (out.sequences.length >= limit) break;
     if (done % ROWS_PER_TURN === 0) await calls.onProgress?.(done, wanted.length);
     report.rowsRead++;
-    const row = draft(index);
-    if (!('why' in row) && joiner !== undefined) {
-      for (const block of joiner.add(index, row.tokens).slice(0, limit - out.sequences.length)) addSequence(out, block.row, block.sequence);
+    const drafted = draft(index);
+    if ('why' in drafted) {
+      noteSkipped(report, index, drafted);
       continue;
     }
-    const result = 'why' in row ? row : cutToLength(row, options.maxLength);
-    if (result.kind === 'skipped') {
-      noteRow(report[result.why === 'no-loss' ? 'noLoss' : result.why], index);
+    const drafts = draftsOf(drafted);
+    if (joiner !== undefined) {
+      for (const { tokens } of drafts) {
+        for (const block of joiner.add(index, tokens).slice(0, limit - out.sequences.length)) addSequence(out, block.row, block.sequence);
+      }
       continue;
     }
-    if (result.length > result.sequence.tokens.length) noteRow(report.truncated, index);
-    if (result.merged) noteRow(report.merged, index);
-    report.droppedTokens += result.length - result.sequence.tokens.length;
-    addSequence(out, index, result.sequence);
+    addDrafts(out, index, drafts, options.maxLength, limit);
   }
   await calls.onProgress?.(wanted.length, wanted.length);
   report.droppedTokens += joiner?.left ?? 0;
@@ -117,9 +135,32 @@ export async function tokenizeRows(context: RowContext, calls: TokenizeCalls = {
   return out;
 }
 
-function addSequence({ sequences, rows, report }: TokenizedRows, row: number, sequence: Sequence): void {
+/** Cuts the drafts of a row and adds those that have loss, up to `limit` sequences in all. */
+function addDrafts(out: TokenizedRows, row: number, drafts: readonly Draft[], maxLength: number, limit: number): void {
+  const { report } = out;
+  const results = drafts.map((draft) => cutToLength(draft, maxLength));
+  const used = results.filter((result) => result.kind === 'sequence').slice(0, limit - out.sequences.length);
+  if (used.length === 0) {
+    noteSkipped(report, row, { kind: 'skipped', why: 'no-loss', length: 0 });
+    return;
+  }
+  if (used.some(({ length, sequence }) => length > sequence.tokens.length)) noteRow(report.truncated, row);
+  if (used.some(({ merged }) => merged)) noteRow(report.merged, row);
+  if (drafts.length > 1) noteRow(report.split, row);
+  for (const { sequence, length } of used) {
+    report.droppedTokens += length - sequence.tokens.length;
+    addSequence(out, row, sequence, length);
+  }
+}
+
+function noteSkipped(report: TokenizeReport, row: number, { why }: SkippedRow): void {
+  noteRow(report[why === 'no-loss' ? 'noLoss' : why], row);
+}
+
+function addSequence({ sequences, rows, lengths, report }: TokenizedRows, row: number, sequence: Sequence, length?: number): void {
   sequences.push(sequence);
   rows.push(row);
+  lengths.push(length ?? sequence.tokens.length);
   report.tokens += sequence.tokens.length;
   report.lossTokens += lossTokenCount(sequence);
   report.longest = Math.max(report.longest, sequence.tokens.length);
@@ -136,6 +177,7 @@ function emptyReport(): TokenizeReport {
     missing: noRows(),
     noLoss: noRows(),
     merged: noRows(),
+    split: noRows(),
     droppedTokens: 0,
   };
 }

@@ -19,6 +19,22 @@ describe('validateRecipe', () => {
     }
   });
 
+  it('takes what a mapping may leave out, and nothing else for it', () => {
+    const issues = (mapping: object) => recipeIssues({ ...recipe(), mapping });
+    expect(issues({ kind: 'messages', column: 'm' })).toEqual([]);
+    expect(issues({ kind: 'messages', column: 'm', tools: 't', thinking: 'off' })).toEqual([]);
+    expect(issues({ kind: 'turns', user: ['a', 'b'], assistant: 'c', system: 's', plain: true, thinking: 'auto' })).toEqual([]);
+    expect(issues({ kind: 'messages', column: 'm', thinking: 'no', tools: null })).toEqual([
+      { field: 'mapping.tools', found: 'null', expected: 'text that is not empty' },
+      { field: 'mapping.thinking', found: '"no"', expected: '"auto" or "on" or "off"' },
+    ]);
+    expect(issues({ kind: 'turns', user: 'a', answer: 'c' })).toEqual([
+      { field: 'mapping.answer', found: 'an unknown field', expected: 'one of kind, system, user, assistant, plain, thinking' },
+      { field: 'mapping.user', found: '"a"', expected: 'a list of at least one name' },
+      { field: 'mapping.assistant', found: 'nothing', expected: 'text that is not empty' },
+    ]);
+  });
+
   it('lets what was said go before the defaults, and shares nothing with them', () => {
     const made = completeRecipe({ ...SAID, lora_r: 4, target_modules: ['q_proj'] }, DEFAULTS);
     expect([made.lora_r, made.lora_alpha, made.target_modules]).toEqual([4, DEFAULTS.lora_alpha, ['q_proj']]);
@@ -54,8 +70,13 @@ describe('validateRecipe', () => {
     ['stratify_by', '', '""', 'text that is not empty, or null (no column)'],
     ['stratify_by', undefined, 'nothing', 'text that is not empty, or null (no column)'],
     ['keep_duplicates_together', null, 'null', 'true or false'],
-    ['mapping', 'x', '"x"', 'an object whose kind is "text" or "template" or "messages" or "prompt-completion"'],
-    ['mapping', { kind: 'sql' }, '{"kind":"sql"}', 'an object whose kind is "text" or "template" or "messages" or "prompt-completion"'],
+    ['mapping', 'x', '"x"', 'an object whose kind is "text" or "template" or "messages" or "prompt-completion" or "turns"'],
+    [
+      'mapping',
+      { kind: 'sql' },
+      '{"kind":"sql"}',
+      'an object whose kind is "text" or "template" or "messages" or "prompt-completion" or "turns"',
+    ],
   ])('%s = %j: found and expected', (field, value, found, expected) => {
     expect(recipeIssues({ ...recipe(), [field]: value })).toEqual([{ field, found, expected }]);
   });

@@ -1,8 +1,11 @@
 /** Checks a recipe that came from outside: every field, what was found, what was expected. Knows the schema, no other file. */
 import { AppError, unreachable } from '#base/errors.ts';
-import { type DataMapping, MAPPING_KINDS, mappingProblem } from '#data/mapping.ts';
+import { type DataMapping, MAPPING_KINDS, mappingProblem, THINKING } from '#data/mapping.ts';
 import { type FieldKind, RECIPE_FIELDS } from '#recipe/fields.ts';
 import { type Recipe, type RecipeDefaults } from '#recipe/recipe.ts';
+
+const NAME: FieldKind = { kind: 'text', mayBeEmpty: false };
+const THINKING_FIELD: FieldKind = { kind: 'choice', choices: THINKING };
 
 /** What is wrong with one field. `field` is `mapping.template` for a field of the mapping. */
 export interface RecipeIssue {
@@ -128,12 +131,19 @@ function orNull({ nullMeans }: { nullMeans?: string }): string {
   return nullMeans === undefined ? '' : `, or null (${nullMeans})`;
 }
 
-/** The text fields of each kind of mapping. */
-const MAPPING_FIELDS: { [Kind in DataMapping['kind']]: readonly string[] } = {
-  text: ['column'],
-  template: ['template'],
-  messages: ['column'],
-  'prompt-completion': ['prompt', 'completion'],
+/** The fields of each kind of mapping; a `?` is no part of the name. */
+const MAPPING_FIELDS: { [Kind in DataMapping['kind']]: Readonly<Record<string, FieldKind>> } = {
+  text: { column: NAME },
+  template: { template: NAME },
+  messages: { column: NAME, 'tools?': NAME, 'thinking?': THINKING_FIELD },
+  'prompt-completion': { prompt: NAME, completion: NAME, 'thinking?': THINKING_FIELD },
+  turns: {
+    'system?': NAME,
+    user: { kind: 'texts' },
+    assistant: NAME,
+    'plain?': { kind: 'boolean' },
+    'thinking?': THINKING_FIELD,
+  },
 };
 
 function mappingIssues(value: unknown): RecipeIssue[] {
@@ -141,12 +151,17 @@ function mappingIssues(value: unknown): RecipeIssue[] {
   if (!isRecord(value) || kind === undefined) {
     return [{ field: 'mapping', found: shown(value), expected: expectedText(RECIPE_FIELDS.mapping.value) }];
   }
-  const fields = MAPPING_FIELDS[kind];
-  const unknown = Object.keys(value).filter((key) => key !== 'kind' && !fields.includes(key));
-  const bad = fields.filter((field) => !(typeof value[field] === 'string' && value[field] !== ''));
+  const fields = Object.entries(MAPPING_FIELDS[kind]).map(([key, info]) => ({
+    name: key.replace('?', ''),
+    isOptional: key.endsWith('?'),
+    info,
+  }));
+  const names = fields.map(({ name }) => name);
+  const unknown = Object.keys(value).filter((key) => key !== 'kind' && !names.includes(key));
+  const bad = fields.filter(({ name, isOptional, info }) => !(isOptional && value[name] === undefined) && !fits(info, value[name]));
   return [
-    ...unknown.map((key) => ({ field: `mapping.${key}`, found: 'an unknown field', expected: `one of kind, ${fields.join(', ')}` })),
-    ...bad.map((field) => ({ field: `mapping.${field}`, found: shown(value[field]), expected: 'text that is not empty' })),
+    ...unknown.map((key) => ({ field: `mapping.${key}`, found: 'an unknown field', expected: `one of kind, ${names.join(', ')}` })),
+    ...bad.map(({ name, info }) => ({ field: `mapping.${name}`, found: shown(value[name]), expected: expectedText(info) })),
   ];
 }
 

@@ -1,7 +1,8 @@
 /** Prompts for which an answer is asked: of held-out rows, with the answer that is expected, and of a user's own words. Knows no file. */
 import { unreachable } from '#base/errors.ts';
-import { promptTokens } from '#data/answer-rows.ts';
-import { type ChatMessage, looksLikeMessages, readMessages } from '#data/conversation.ts';
+import { completionText, promptTokens } from '#data/answer-rows.ts';
+import { chatRow, type ChatRow, chatRowOf, isChat, plainTurns, turnsOf, turnText } from '#data/chat-rows.ts';
+import { looksLikeMessages } from '#data/conversation.ts';
 import type { RowContext } from '#data/drafts.ts';
 import type { DataMapping } from '#data/mapping.ts';
 import { plainText, type RowSet } from '#data/rows.ts';
@@ -38,17 +39,20 @@ export function heldOutPrompt(context: RowContext, index: number): HeldOutPrompt
       const { prompt, answer } = splitAtAnswer(template);
       return asked(context, renderTemplate(prompt, row, plainText), renderTemplate(answer, row, plainText));
     }
-    case 'messages': {
-      const messages = readMessages(set, index, mapping.column, row[mapping.column]);
-      const last = messages.findLastIndex(({ role }) => role === 'assistant');
-      return last < 0 ? null : askedInChat(context, messages.slice(0, last), messages[last]?.content ?? '');
+    case 'messages':
+      return askedTurn(context, chatRowOf(context, mapping, index));
+    case 'turns': {
+      const { before, answer } = turnsOf(mapping, row);
+      if (answer.content === '' || before.at(-1)?.content === '') return null;
+      if (!isChat(context, mapping)) return asked(context, plainTurns(mapping, row), answer.content);
+      const messages = [...before, answer];
+      return askedTurn(context, chatRow({ messages, isLearnt: messages.map(() => true), tools: null }, mapping.thinking));
     }
     case 'prompt-completion': {
       const [prompt, completion] = [row[mapping.prompt], row[mapping.completion]];
       if (looksLikeMessages(prompt)) {
-        const before = readMessages(set, index, mapping.prompt, prompt);
-        const answer = readMessages(set, index, mapping.completion, completion);
-        return askedInChat(context, before, answer[0]?.content ?? '');
+        const { before, answer } = completionText(context, mapping, index);
+        return askedInChat(context, before, answer?.content ?? '');
       }
       return typeof prompt === 'string' && typeof completion === 'string' ? asked(context, prompt, completion) : null;
     }
@@ -61,9 +65,19 @@ function asked({ tokenizer }: RowContext, text: string, expected: string): HeldO
   return { promptText: withBeginning(text, tokenizer), prompt: promptTokens(text, tokenizer), expected: expected.trim() };
 }
 
+/** The last turn of the assistant that is learnt; a turn that calls tools is expected as the template writes the calls. */
+function askedTurn(context: RowContext, row: ChatRow): HeldOutPrompt | null {
+  const last = row.messages.findLastIndex(({ role }, i) => role === 'assistant' && row.isLearnt[i]);
+  const message = row.messages[last];
+  if (message === undefined) return null;
+  const { prompt, answer } = turnText(context, row, last);
+  const { tokenizer } = context;
+  const written = tokenizer.decode(tokenizer.encode(answer ?? '', { addSpecialTokens: false }), { skipSpecialTokens: true });
+  return askedInChat(context, prompt, message.tool_calls === undefined ? message.content : written);
+}
+
 /** A chat template writes its own special tokens. */
-function askedInChat({ renderChat, tokenizer }: RowContext, messages: readonly ChatMessage[], expected: string): HeldOutPrompt {
-  const promptText = renderChat(messages, { addGenerationPrompt: true });
+function askedInChat({ tokenizer }: RowContext, promptText: string, expected: string): HeldOutPrompt {
   return { promptText, prompt: tokenizer.encode(promptText, { addSpecialTokens: false }), expected: expected.trim() };
 }
 
@@ -76,17 +90,22 @@ function withBeginning(text: string, tokenizer: RowContext['tokenizer']): string
 
 /** What a user has to write for a prompt: the columns before the answer, each once, or a message. */
 export function promptFields(mapping: DataMapping | null, set: ColumnSet): string[] {
+  if (mapping?.kind === 'turns') return [...(mapping.system === undefined ? [] : [mapping.system]), ...mapping.user];
   if (mapping?.kind !== 'template') return [MESSAGE_FIELD];
   const named = columnsOf(promptTemplate(mapping, set));
   return named.length === 0 ? [MESSAGE_FIELD] : named;
 }
 
-/** The prompt of a user's own words; a field that is not given is empty. */
+/**
+ * The prompt of a user's own words; a field that is not given is empty.
+ * `hasReasoning`: whether the rows' answers mostly say what was thought; a mapping that leaves the choice to the rows then asks for it.
+ */
 export function renderPrompt(
   context: Pick<RowContext, 'renderChat' | 'tokenizer'>,
   mapping: DataMapping | null,
   set: ColumnSet,
   fields: Readonly<Record<string, string>>,
+  hasReasoning = false,
 ): string {
   const { renderChat, tokenizer } = context;
   const message = fields[MESSAGE_FIELD] ?? Object.values(fields)[0] ?? '';
@@ -95,9 +114,22 @@ export function renderPrompt(
     const row = Object.fromEntries(columnsOf(template).map((column) => [column, fields[column] ?? '']));
     return withBeginning(renderTemplate(template, row, plainText), tokenizer);
   }
-  const isChat = mapping === null || mapping.kind === 'messages';
-  if (isChat && tokenizer.chatTemplate !== null) return renderChat([{ role: 'user', content: message }], { addGenerationPrompt: true });
+  const thinking = mapping === null ? undefined : usualThinking(mapping, hasReasoning);
+  if (mapping?.kind === 'turns') {
+    if (!isChat(context, mapping)) return withBeginning(plainTurns(mapping, fields), tokenizer);
+    return renderChat(turnsOf(mapping, fields).before, { addGenerationPrompt: true, thinking });
+  }
+  const inChat = mapping === null || mapping.kind === 'messages';
+  if (inChat && tokenizer.chatTemplate !== null) {
+    return renderChat([{ role: 'user', content: message }], { addGenerationPrompt: true, thinking });
+  }
   return withBeginning(message, tokenizer);
+}
+
+/** Whether the model is asked to think where no row says it. */
+function usualThinking(mapping: DataMapping, hasReasoning: boolean): boolean {
+  const choice = 'thinking' in mapping ? mapping.thinking : undefined;
+  return choice === 'on' || (choice !== 'off' && hasReasoning);
 }
 
 /** What stands before the answer; of a template that names one column alone, nothing but the text before it. */

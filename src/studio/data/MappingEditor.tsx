@@ -91,6 +91,23 @@ function MappingFields({ dataset, mapping: { mapping, loss }, error }: FieldsPro
           onChange={(column) => change({ kind: mapping.kind, column })}
         />
       );
+    case 'turns':
+      return (
+        <div className={classes.mappingLine}>
+          <ColumnField
+            label={text.prompt}
+            columns={dataset.columns}
+            value={mapping.user[0] ?? ''}
+            onChange={(column) => change({ ...mapping, user: [column, ...mapping.user.slice(1)] })}
+          />
+          <ColumnField
+            label={text.completion}
+            columns={dataset.columns}
+            value={mapping.assistant}
+            onChange={(assistant) => change({ ...mapping, assistant })}
+          />
+        </div>
+      );
     case 'prompt-completion':
       return (
         <div className={classes.mappingLine}>
@@ -200,6 +217,8 @@ function startOf(kind: DataMapping['kind'], columns: readonly string[]): Mapping
       return { mapping: { kind, column: first }, loss: 'answer' };
     case 'prompt-completion':
       return { mapping: { kind, prompt: first, completion: second }, loss: 'answer' };
+    case 'turns':
+      return { mapping: { kind, user: [first], assistant: second }, loss: 'answer' };
     default:
       return kind satisfies never;
   }

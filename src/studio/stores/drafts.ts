@@ -119,15 +119,23 @@ function readGuess(value: unknown): MappingGuess | null {
 
 function readMapping(value: Record<string, unknown>): DataMapping | null {
   const text = (name: string) => (typeof value[name] === 'string' ? value[name] : '');
+  const optional = (name: 'tools' | 'system') => (text(name) === '' ? {} : { [name]: text(name) });
+  const choice = (['auto', 'on', 'off'] as const).find((each) => each === value.thinking);
+  const thinking = choice === undefined ? {} : { thinking: choice };
   switch (value.kind) {
     case 'text':
       return { kind: 'text', column: text('column') };
     case 'template':
       return { kind: 'template', template: text('template') };
     case 'messages':
-      return { kind: 'messages', column: text('column') };
+      return { kind: 'messages', column: text('column'), ...optional('tools'), ...thinking };
     case 'prompt-completion':
-      return { kind: 'prompt-completion', prompt: text('prompt'), completion: text('completion') };
+      return { kind: 'prompt-completion', prompt: text('prompt'), completion: text('completion'), ...thinking };
+    case 'turns': {
+      const user = Array.isArray(value.user) ? value.user.filter((column) => typeof column === 'string') : [];
+      const plain = value.plain === true ? { plain: true } : {};
+      return { kind: 'turns', user, assistant: text('assistant'), ...optional('system'), ...plain, ...thinking };
+    }
     default:
       return null;
   }

@@ -187,6 +187,7 @@ export const en = {
         text: 'One text column',
         messages: 'Conversations',
         'prompt-completion': 'Prompt and completion',
+        turns: 'Columns as turns',
       },
       kindLabel: 'Rows are',
       column: 'Column',
