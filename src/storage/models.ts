@@ -25,6 +25,15 @@ export interface KeptFolder {
   chunkBytes: number;
   /** By their paths; the SHA-256 of each chunk. */
   files: Record<string, { sizeBytes: number; chunks: string[] }>;
+  /** Where it was fetched from; absent for what was copied from a folder. */
+  source?: KeptSource;
+}
+
+/** A hub's repository at a commit. */
+export interface KeptSource {
+  endpoint: string;
+  id: string;
+  commit: string;
 }
 
 export interface CopyOptions {
@@ -78,22 +87,21 @@ export class KeptFiles {
         copied.push([path, { sizeBytes: source.sizeBytes, chunks }]);
       }
       throwIfCancelled(signal, name);
-      const createdAt = new Date().toISOString();
-      const added: KeptFolder = {
-        version: KEPT_VERSION,
-        key,
-        name,
-        createdAt,
-        sizeBytes: totalBytes,
-        chunkBytes: CHUNK_BYTES,
-        files: Object.fromEntries(copied),
-      };
-      await this.#store.write(joinPath(folder, MANIFEST_FILE), [await sealJson(added)]);
-      return added;
+      return await this.adopt({ key, name, files: Object.fromEntries(copied) });
     } catch (failure) {
       await this.remove(key).catch(() => {});
       throw failure;
     }
+  }
+
+  /** Keeps files that lie below `pathOf` already, by writing their manifest; `chunks`: as `chunkHashes` gives them. @throws AppError `storage/*` */
+  async adopt({ key, name, files, source }: Pick<KeptFolder, 'key' | 'name' | 'files' | 'source'>): Promise<KeptFolder> {
+    const sizeBytes = Object.values(files).reduce((sum, file) => sum + file.sizeBytes, 0);
+    const createdAt = new Date().toISOString();
+    const kept: KeptFolder = { version: KEPT_VERSION, key, name, createdAt, sizeBytes, chunkBytes: CHUNK_BYTES, files };
+    if (source) kept.source = source;
+    await this.#store.write(joinPath(this.#folder(key), MANIFEST_FILE), [await sealJson(kept)]);
+    return kept;
   }
 
   /** Newest first, and the manifests that are damaged or of another version. The files are not looked at: `open` and `verify` do. */
@@ -197,6 +205,17 @@ export class KeptFiles {
     if (source.sizeBytes !== sizeBytes) throw damagedError(path, `${source.sizeBytes} bytes`, `${sizeBytes} bytes`);
     return source;
   }
+}
+
+/** The SHA-256 of each chunk of a file, as a manifest has them. `onChunk` sees the bytes, and ends it by throwing. */
+export async function chunkHashes(source: ByteSource, onChunk: (bytes: Uint8Array) => void): Promise<string[]> {
+  const hashes: string[] = [];
+  for (let start = 0; start < source.sizeBytes; start += CHUNK_BYTES) {
+    const bytes = await source.read(start, Math.min(start + CHUNK_BYTES, source.sizeBytes));
+    onChunk(bytes);
+    hashes.push(await sha256Hex(bytes));
+  }
+  return hashes;
 }
 
 function throwIfCancelled(signal: AbortSignal | undefined, name: string): void {

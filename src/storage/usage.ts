@@ -1,6 +1,7 @@
 /** What is kept in a store by part, how large it is, and how it is emptied. Knows the layout, not what is in use. */
 import { AppError } from '#base/errors.ts';
 import { type FileStore, joinPath, sizeBelow, splitPath } from '#storage/file-store.ts';
+import { HubDownloads } from '#storage/hub-download.ts';
 import { KeptFiles } from '#storage/models.ts';
 import { RUNS_FOLDER, RunStore } from '#storage/runs.ts';
 
@@ -26,7 +27,10 @@ export interface StorageUsage {
 /** Walks the whole store. What a torn write left is an item too: its bytes are taken, and it can be removed. */
 export async function readUsage(store: FileStore): Promise<StorageUsage> {
   const titles: Record<StoragePart, Map<string, string>> = {
-    models: titlesOf((await new KeptFiles(store, 'models').list()).kept, ({ key }) => key),
+    models: titlesOf(
+      [...(await new HubDownloads(store).unfinished()), ...(await new KeptFiles(store, 'models').list()).kept],
+      ({ key }) => key,
+    ),
     datasets: titlesOf((await new KeptFiles(store, 'datasets').list()).kept, ({ key }) => key),
     runs: titlesOf((await new RunStore(store).list()).runs, ({ id }) => id),
     other: new Map(),

@@ -113,6 +113,30 @@ export const errorTexts: Record<ErrorCode, ErrorText> = {
     title: 'A stored file is not what was written',
     action: 'The file named above was changed or cut off after it was stored. Nothing else was touched; remove it and store it again.',
   },
+  'hub/not-found': {
+    title: 'The hub has nothing of that name',
+    action: 'Check the name and the revision. For a private repository give a token that may read it.',
+  },
+  'hub/gated': {
+    title: 'The authors want their terms accepted first',
+    action: 'Accept them at the address named above, then give a token of the same account.',
+  },
+  'hub/token': {
+    title: 'The hub does not know the token',
+    action: 'Make a new one with read access in your account, or go on without one.',
+  },
+  'hub/rate-limit': {
+    title: 'The hub asks to wait',
+    action: 'Try again in some minutes. With a token more requests are allowed.',
+  },
+  'hub/offline': {
+    title: 'The hub does not answer',
+    action: 'Check the connection and the address of the hub. What was fetched is kept, and goes on from there.',
+  },
+  'hub/failed': {
+    title: 'The hub answered with something else',
+    action: 'Try again later, or use another address for the hub.',
+  },
   'run/busy': {
     title: 'A run is going on',
     action: 'Stop it first, or wait until it is done.',
