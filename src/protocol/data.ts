@@ -4,7 +4,7 @@ import type { DataMapping, DataOptions, LossOn } from '#data/mapping.ts';
 import type { HeldOutRow, NamedFile, PackedRows, ValidationSet } from '#protocol/trainer.ts';
 
 export type { HoldOutOptions, StratumCount } from '#data/hold-out.ts';
-export type { DataMapping, DataOptions, LossOn, Strategy } from '#data/mapping.ts';
+export type { DataMapping, DataOptions, LossOn, Strategy, Thinking } from '#data/mapping.ts';
 
 export interface TokenizerSummary {
   vocabSize: number;
@@ -19,14 +19,41 @@ export interface MappingGuess {
   loss: LossOn;
 }
 
+/** What was recognised, by names of columns and values of the first rows: what a sentence about it needs. */
+export type Recognised =
+  /** A conversation of `role` and `content`, with the column of its tools, and whether messages have OpenAI's `weight`. */
+  | { kind: 'openai-chat'; column: string; tools: string | null; hasWeights: boolean; hasTools: boolean }
+  /** A conversation of `from` and `value`. */
+  | { kind: 'sharegpt'; column: string; tools: string | null }
+  | { kind: 'alpaca'; instruction: string; input: string; output: string }
+  /** Columns of these very names: texts, or conversations. */
+  | { kind: 'prompt-completion'; prompt: string; completion: string }
+  /** Two columns whose names say which is asked and which answers. */
+  | { kind: 'prompt-answer'; prompt: string; answer: string }
+  | { kind: 'context-question-answer'; context: string; question: string; answer: string }
+  /** Two columns of text whose names say nothing: their order decides. */
+  | { kind: 'two-columns'; prompt: string; answer: string }
+  /** One column of text; of a plain text file, what a row of it is. */
+  | { kind: 'text'; column: string; unit: 'paragraph' | 'line' | null };
+
+export interface DetectedMapping extends MappingGuess {
+  recognised: Recognised;
+  /** The guess must not be used before the user has said that it is right, for this reason; null: it may. */
+  needsConfirmation: 'context-question-answer' | null;
+  /** The same columns through the model's chat template, as an instruction-tuned model wants them; null where the guess does that, or cannot. */
+  asChat: MappingGuess | null;
+}
+
 export interface DatasetSummary {
   name: string;
   columns: string[];
   rowCount: number;
   /** Rows of a file of their own that are held out, whatever the settings say; null: they are drawn from the rows. */
   heldOut: { name: string; rowCount: number } | null;
+  /** What the file turned out to be, whatever its name. */
+  format: 'json' | 'jsonl' | 'csv' | 'tsv' | 'parquet' | 'text';
   /** To begin with; null: nothing was recognised, the user has to say. */
-  guess: MappingGuess | null;
+  guess: DetectedMapping | null;
 }
 
 /** How rows become sequences, and which are held out. */

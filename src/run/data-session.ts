@@ -6,7 +6,7 @@ import type { ChatRenderer, RowContext } from '#data/drafts.ts';
 import { type ComparedRows, groupRows, holdOut } from '#data/hold-out.ts';
 import { loadRows } from '#data/load-rows.ts';
 import type { DataMapping } from '#data/mapping.ts';
-import type { RowSet } from '#data/rows.ts';
+import type { Row, RowSet } from '#data/rows.ts';
 import { rowTokenizer, type TokenizedRows, tokenizeRows } from '#data/tokenize.ts';
 import { openRows, type RowsFile } from '#formats/rows.ts';
 import type { DataEvents, DataSettings, DatasetSummary, PreparedData, Preview, TakenRows, TokenizerSummary } from '#protocol/data.ts';
@@ -16,7 +16,7 @@ import { lengthsOf, packRows, reportOf, usedRows } from '#run/data-report.ts';
 import { guessMapping } from '#run/guess-mapping.ts';
 import { RateMeter } from '#run/metrics.ts';
 import { openTokenizerFiles } from '#run/open-files.ts';
-import { heldOutPrompt, promptFields, renderPrompt } from '#run/prompts.ts';
+import { heldOutPrompt, mostlyReason, promptFields, renderPrompt } from '#run/prompts.ts';
 import type { Tokenizer } from '#tokenizer/tokenizer.ts';
 
 /** Rows that a guess of the mapping looks at. */
@@ -28,6 +28,7 @@ const REPORT_MS = 100;
 interface Dataset {
   name: string;
   file: RowsFile;
+  firstRows: readonly Row[];
   heldOutFile: { name: string; file: RowsFile } | null;
   /** All rows, read when they are first needed. */
   rows: Promise<RowSet> | null;
@@ -79,14 +80,15 @@ export class DataSession {
     const rows = await openRows(blobSource(path, file));
     const heldOutFile = heldOut === undefined ? null : { name: heldOut.path, file: await openRows(blobSource(heldOut.path, heldOut.file)) };
     const firstRows = await rows.rows(0, Math.min(GUESS_ROWS, rows.rowCount));
-    this.#dataset = { name: path, file: rows, heldOutFile, rows: null, heldOutRows: null, groups: null };
+    this.#dataset = { name: path, file: rows, firstRows, heldOutFile, rows: null, heldOutRows: null, groups: null };
     this.#forgetSequences();
     return {
       name: path,
       columns: rows.columns,
       rowCount: rows.rowCount,
       heldOut: heldOutFile === null ? null : { name: heldOutFile.name, rowCount: heldOutFile.file.rowCount },
-      guess: guessMapping(rows.columns, firstRows),
+      format: rows.format,
+      guess: guessMapping({ columns: rows.columns, firstRows, textUnit: rows.textUnit }),
     };
   }
 
@@ -186,7 +188,9 @@ export class DataSession {
   }
 
   renderPrompt({ settings, fields }: { settings: DataSettings | null; fields: Record<string, string> }): { prompt: string } {
-    return { prompt: renderPrompt(this.#requireTokenizer(), settings?.mapping ?? null, this.#columnSet(), fields) };
+    const mapping = settings?.mapping ?? null;
+    const reasons = mapping !== null && mostlyReason(mapping, this.#dataset?.firstRows ?? []);
+    return { prompt: renderPrompt(this.#requireTokenizer(), mapping, this.#columnSet(), fields, reasons) };
   }
 
   #columnSet(): Pick<RowSet, 'file' | 'columns'> {

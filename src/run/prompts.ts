@@ -2,10 +2,10 @@
 import { unreachable } from '#base/errors.ts';
 import { completionText, promptTokens } from '#data/answer-rows.ts';
 import { chatRow, type ChatRow, chatRowOf, isChat, plainTurns, turnsOf, turnText } from '#data/chat-rows.ts';
-import { looksLikeMessages } from '#data/conversation.ts';
+import { type ChatMessage, hasReasoning, looksLikeMessages, roleOf } from '#data/conversation.ts';
 import type { RowContext } from '#data/drafts.ts';
 import type { DataMapping } from '#data/mapping.ts';
-import { plainText, type RowSet } from '#data/rows.ts';
+import { own, plainText, type Row, type RowSet } from '#data/rows.ts';
 import { missingValue, parseTemplate, renderTemplate, splitAtAnswer, type Template } from '#data/template.ts';
 
 export interface HeldOutPrompt {
@@ -130,6 +130,23 @@ export function renderPrompt(
 function usualThinking(mapping: DataMapping, hasReasoning: boolean): boolean {
   const choice = 'thinking' in mapping ? mapping.thinking : undefined;
   return choice === 'on' || (choice !== 'off' && hasReasoning);
+}
+
+/** Whether most of the rows' answers say what was thought before them. Rows of no use count as those that do not. */
+export function mostlyReason(mapping: DataMapping, rows: readonly Row[]): boolean {
+  const answers = rows.map((row): ChatMessage | undefined => {
+    if (mapping.kind === 'turns') return turnsOf(mapping, row).answer;
+    const column = mapping.kind === 'messages' ? mapping.column : mapping.kind === 'prompt-completion' ? mapping.completion : null;
+    const value = column === null ? undefined : own(row, column);
+    if (!looksLikeMessages(value)) return undefined;
+    return (value as readonly Record<string, unknown>[]).map(roughMessage).findLast(({ role }) => role === 'assistant');
+  });
+  return 2 * answers.filter((answer) => answer !== undefined && hasReasoning(answer)).length > rows.length;
+}
+
+function roughMessage(message: Record<string, unknown>): ChatMessage {
+  const [role, content] = [message.role ?? message.from, message.content ?? message.value];
+  return { ...message, role: typeof role === 'string' ? roleOf(role) : '', content: typeof content === 'string' ? content : '' };
 }
 
 /** What stands before the answer; of a template that names one column alone, nothing but the text before it. */

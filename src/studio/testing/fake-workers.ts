@@ -1,6 +1,6 @@
 /** Workers without an engine and without a tokenizer, for tests of the stores: they say what the tests make them say. */
 import { AppError, toWire } from '#base/errors.ts';
-import type { DataSettings, DatasetSummary, MappingGuess, PreparedData, Preview, TakenRows } from '#protocol/data.ts';
+import type { DataSettings, DatasetSummary, DetectedMapping, PreparedData, Preview, TakenRows } from '#protocol/data.ts';
 import type {
   Budget,
   DamagedFile,
@@ -95,6 +95,12 @@ export class FakeTrainer {
     this.resumed.push(params);
     const fromStep = run.checkpoints.at(-1) ?? 0;
     return { runId: run.id, plan: PLAN, fromStep, recipe: run.recipe, heldOut: [], damaged: this.damagedCheckpoints };
+  }
+
+  openRun({ runId }: { runId: string }) {
+    const { fromStep, ...run } = this.resumeRun({ runId });
+    this.emit('state', { kind: 'done', step: fromStep, steps: PLAN.steps, endedBy: 'stopped', adapterStep: fromStep });
+    return { ...run, step: fromStep };
   }
 
   runs() {
@@ -214,9 +220,12 @@ export class FakeData {
     this.#rows = lines.map((line) => JSON.parse(line) as Row);
     this.#columns = Object.keys(this.#rows[0] ?? {});
     const template = this.#columns.map((column) => `{${column}}`).join('\n');
-    const guess: MappingGuess = { mapping: { kind: 'template', template }, loss: 'answer' };
+    const [prompt, answer] = [this.#columns[0] ?? '', this.#columns.at(-1) ?? ''];
+    const recognised = { kind: 'two-columns' as const, prompt, answer };
+    const mapping = { kind: 'template' as const, template };
+    const guess: DetectedMapping = { mapping, loss: 'answer', recognised, needsConfirmation: null, asChat: null };
     const held = heldOut === undefined ? null : { name: heldOut.path, rowCount: 1 };
-    return { name: path, columns: this.#columns, rowCount: this.#rows.length, heldOut: held, guess };
+    return { name: path, columns: this.#columns, rowCount: this.#rows.length, heldOut: held, format: 'jsonl', guess };
   }
 
   rows({ start, end }: { start: number; end: number }): Row[] {
