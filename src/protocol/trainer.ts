@@ -1,5 +1,6 @@
 /** What the page may ask of the trainer worker, and what it hears. Plain data, safe to clone; types flow from these maps. */
 import type { WireError } from '#base/errors.ts';
+import type { HubCard, HubModel, HubModelChoice, HubProgress, HubState, HubWait, PartialDownload } from '#protocol/hub.ts';
 import type { Recipe } from '#recipe/recipe.ts';
 
 /** Bytes by purpose: weights, adapter, gradients, optimizer, activations, kv-cache, batch, uniforms, scratch, readback. */
@@ -173,6 +174,8 @@ export interface KeptModel {
   key: string;
   name: string;
   sizeBytes: number;
+  /** The hub's repository and commit that it was fetched from. */
+  source?: { endpoint: string; id: string; commit: string };
 }
 
 /** What a device was found to give. */
@@ -275,6 +278,15 @@ export interface TrainerCalls {
     heldOut: HeldOutRow[];
     damaged: DamagedFile[];
   };
+  /** A kept run's adapter, to ask and to download, without training: that of its newest whole checkpoint. The model must be the run's. */
+  openRun(params: { runId: string }): {
+    runId: string;
+    plan: PlanSummary;
+    step: number;
+    recipe: Recipe;
+    heldOut: HeldOutRow[];
+    damaged: DamagedFile[];
+  };
   runs(): { runs: RunSummary[]; damaged: DamagedFile[] };
   /** What a kept run measured, as its charts show it. */
   history(params: { runId: string }): RunHistory;
@@ -287,6 +299,18 @@ export interface TrainerCalls {
   keptModels(): { models: KeptModel[]; damaged: DamagedFile[] };
   /** Files of a kept model, after their hashes were checked: for `openModel` and `openTokenizer`. `storage/damaged` names the file that changed. */
   keptModelFiles(params: { key: string }): { name: string; files: NamedFile[] };
+  hub(): HubState;
+  /** What is left out stays; the token stays on this device, and goes with another endpoint. */
+  setHub(params: { endpoint?: string; token?: string | null }): HubState;
+  hubSearch(params: { text: string; limit?: number }): HubCard[];
+  hubModel(params: HubModelChoice): HubModel;
+  /** Fetches a model, or the rest of it, which is kept then; `hubProgress` events tell of it. `pauseHubDownload` ends it, what came stays. */
+  hubDownload(params: HubModelChoice): KeptModel;
+  pauseHubDownload(): void;
+  /** Those that were not fetched to their end. `hubDownload` goes on, `emptyStorage` with the key drops one. */
+  hubDownloads(): PartialDownload[];
+  /** As `openModel`, with the bytes fetched as they are needed and nothing stored: where there is no space. */
+  openHubModel(params: HubModelChoice): ModelSummary;
   /** Takes memory until the device refuses, at most `capBytes`, and gives it back; `progress` events tell of it, `cancelProbe` ends it. */
   probeBudget(params: { capBytes?: number }): BudgetProbe;
   cancelProbe(): void;
@@ -320,6 +344,9 @@ export interface TrainerEvents {
   notSaved: { runId: string; step: number; error: WireError };
   /** The run goes on from an earlier step: what came after it is measured again. */
   wentBack: { runId: string; step: number };
+  /** At most ten a second. */
+  hubProgress: HubProgress;
+  hubWait: HubWait;
   /** `isRecovering`: a new device is being taken, and the model goes back to it. */
   deviceLost: { reason: string; isRecovering: boolean };
   deviceBack: { adapterStep: number | null };

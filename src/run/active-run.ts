@@ -7,7 +7,14 @@ import type { TrainingState } from '#engine/train/training.ts';
 import type { EvaluationMetrics, HeldOutRow, RunState, StepMetrics } from '#protocol/trainer.ts';
 import type { Recipe } from '#recipe/recipe.ts';
 import { Answering, type Answered, type AnsweringPlan, planAnswering } from '#run/answering.ts';
-import { type CheckpointState, type RunIdentity, readAdapterState, readCheckpointState, readTrainingState, sequencesKey } from '#run/checkpoint.ts';
+import {
+  type CheckpointState,
+  type RunIdentity,
+  readAdapterState,
+  readCheckpointState,
+  readTrainingState,
+  sequencesKey,
+} from '#run/checkpoint.ts';
 import type { DeviceHost } from '#run/device-host.ts';
 import type { ValidationRows } from '#run/evaluation.ts';
 import { LoraRun, type RunPlan, type RunVariant, planRun } from '#run/lora-run.ts';

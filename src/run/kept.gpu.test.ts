@@ -82,6 +82,32 @@ describe('a run that is kept', () => {
     expect((await again.session.runs()).runs[0].state).toBe('done');
   }, 120_000);
 
+  it('opens without training: the same adapter answers and leaves, also after the device was lost', async () => {
+    const { store, watched } = await whole();
+    const adapter = await watched.adapter();
+    const again = await open(store);
+    const [run] = (await again.session.runs()).runs;
+    const opened = await again.session.openRun({ runId: run.id });
+    expect(opened).toMatchObject({ step: STEPS, recipe: tinyRun().recipe, damaged: [] });
+    expect(again.state).toMatchObject({ kind: 'done', step: STEPS, endedBy: 'steps', adapterStep: STEPS });
+    expect(await again.adapter()).toBe(adapter);
+    again.lose();
+    await again.until(() => again.heard.deviceBack !== undefined);
+    expect(await again.adapter()).toBe(adapter);
+    expect(again.steps).toEqual([]);
+  }, 120_000);
+
+  it('keeps the best adapter on the device after a loss', async () => {
+    const { watched } = await whole({ load_best_model_at_end: true, learning_rate: 0.5, lr_scheduler_type: 'constant' });
+    const done = watched.state as Extract<RunState, { kind: 'done' }>;
+    expect(done.adapterStep).toBeLessThan(STEPS);
+    const adapter = await watched.adapter();
+    watched.lose();
+    await watched.until(() => watched.heard.deviceBack !== undefined);
+    expect(watched.heard.deviceBack).toEqual([{ adapterStep: done.adapterStep }]);
+    expect(await watched.adapter()).toBe(adapter);
+  }, 120_000);
+
   it('passes over a damaged checkpoint, names its file, and ends in the same bits', async () => {
     const expected = await lastCheckpoint((await whole()).store);
     const store = memoryStore();

@@ -1,5 +1,5 @@
 /** What the trainer worker does for the page: one device, one open model, one run, and answers by base and tuned. No postMessage here. */
-import { blobSource } from '#base/bytes.ts';
+import { blobSource, type ByteSource } from '#base/bytes.ts';
 import { AppError, toWire } from '#base/errors.ts';
 import type {
   Budget,
@@ -22,10 +22,10 @@ import type {
   StorageReport,
   TrainerCalls,
 } from '#protocol/trainer.ts';
-import { ActiveRun, type RunParts } from '#run/active-run.ts';
+import { ActiveRun, type RunEvents, type RunParts } from '#run/active-run.ts';
 import { adapterFiles } from '#run/adapter-files.ts';
 import { type AnsweringPlan, planAnswering } from '#run/answering.ts';
-import type { Archive, ArchivedRun } from '#run/archive.ts';
+import type { Archive, ArchivedRun, OpenedRun } from '#run/archive.ts';
 import { Budgets } from '#run/budget.ts';
 import { Chat } from '#run/chat.ts';
 import { DeviceHost } from '#run/device-host.ts';
@@ -33,7 +33,7 @@ import { planRun } from '#run/lora-run.ts';
 import { RateMeter } from '#run/metrics.ts';
 import { findRemedies } from '#run/remedies.ts';
 import { type Emit, runEvents } from '#run/run-events.ts';
-import { summaryOf, summaryOfPlan, unpackRows } from '#run/summaries.ts';
+import { partsOf, summaryOf, summaryOfPlan } from '#run/summaries.ts';
 
 export class Session {
   readonly #emit: Emit;
@@ -62,14 +62,17 @@ export class Session {
 
   /** The model that was open stays when the new one cannot be read; it goes once the new one's files have been checked. */
   async openModel(params: { name: string; files: NamedFile[] }): Promise<ModelSummary> {
+    return this.openSources(params.name, new Map(params.files.map(({ path, file }) => [path, blobSource(path, file)])));
+  }
+
+  async openSources(name: string, files: ReadonlyMap<string, ByteSource>): Promise<ModelSummary> {
     this.#refuseWhileBusy('another model is opened');
-    const files = new Map(params.files.map(({ path, file }) => [path, blobSource(path, file)]));
-    return this.#longJob(params.name, async (onProgress, signal) => {
+    return this.#longJob(name, async (onProgress, signal) => {
       const beforeReplacing = () => {
         this.#closeRun();
         this.#forgetChat();
       };
-      const open = await this.#host.openModel(params.name, files, {
+      const open = await this.#host.openModel(name, files, {
         beforeReplacing,
         onProgress: ({ doneBytes, totalBytes: total }) => onProgress(doneBytes, total),
         signal,
@@ -96,13 +99,7 @@ export class Session {
     this.#refuseWhileBusy('a run is started');
     const open = this.#host.model();
     const { recipe, validation, heldOut } = params;
-    const parts: RunParts = {
-      id: `run-${this.#nextRun++}`,
-      recipe,
-      sequences: unpackRows(params.rows),
-      validation: validation && { sequences: unpackRows(validation), rowCount: validation.rowCount },
-      heldOut,
-    };
+    const parts = partsOf(`run-${this.#nextRun++}`, recipe, { train: params.rows, validation, heldOut });
     this.#closeRun();
     const plan = await this.#begin(parts, null, async (run) => {
       if (!this.#archive || recipe.save_strategy === 'no') return null;
@@ -118,27 +115,36 @@ export class Session {
   }
 
   async resumeRun({ runId, maxSteps }: ParamsOf<'resumeRun'>): Promise<ReturnType<TrainerCalls['resumeRun']>> {
-    this.#refuseWhileBusy('another run goes on');
-    const open = this.#host.model();
-    const { summary, rows, kept, latest, damaged } = await this.#requireArchive().open(runId);
-    if (summary.modelKey !== open.key) {
-      const message = `the run ${summary.name} was made on ${summary.modelName}; ${open.name} is open, with other files`;
-      throw new AppError('run/other-model', message, { found: open.name, expected: summary.modelName });
-    }
+    const { opened, parts } = await this.#openKept(runId, 'another run goes on');
+    const { summary, rows, kept, latest, damaged } = opened;
     const recipe = maxSteps === undefined ? summary.recipe : { ...summary.recipe, max_steps: maxSteps };
-    const parts: RunParts = {
-      id: runId,
-      recipe,
-      sequences: unpackRows(rows.train),
-      validation: rows.validation && { sequences: unpackRows(rows.validation), rowCount: rows.validation.rowCount },
-      heldOut: rows.heldOut,
-    };
     this.#closeRun();
-    const plan = await this.#begin(parts, latest.files, async (run) => {
+    const plan = await this.#begin({ ...parts, recipe }, latest.files, async (run) => {
       await kept.goOn(recipe, run.plan.steps.totalSteps, run.step);
       return kept;
     });
     return { runId, plan, fromStep: latest.step ?? 0, recipe, heldOut: rows.heldOut, damaged };
+  }
+
+  async openRun({ runId }: ParamsOf<'openRun'>): Promise<ReturnType<TrainerCalls['openRun']>> {
+    const { opened, parts } = await this.#openKept(runId, 'a kept run is opened');
+    const { summary, rows, kept, latest, damaged } = opened;
+    if (latest.step === null) throw new AppError('run/no-adapter', `no whole checkpoint of the run ${summary.name} is kept`);
+    this.#closeRun();
+    const run = new ActiveRun(this.#host, parts, this.#eventsOf(runId));
+    run.keepIn(kept.checkpoints);
+    try {
+      await run.restore();
+    } catch (error) {
+      run.destroy();
+      throw error;
+    }
+    this.#active = { run, kept };
+    const { plan, step, adapterStep } = run;
+    this.#plannedBytes = plan.training.bytes;
+    const endedBy = step === plan.steps.totalSteps ? 'steps' : 'stopped';
+    this.#state({ kind: 'done', step, steps: plan.steps.totalSteps, endedBy, adapterStep });
+    return { runId, plan: summaryOfPlan(plan, null), step, recipe: summary.recipe, heldOut: rows.heldOut, damaged };
   }
 
   async runs(): Promise<{ runs: RunSummary[]; damaged: DamagedFile[] }> {
@@ -258,6 +264,24 @@ export class Session {
     await this.#host.destroy();
   }
 
+  /** A kept run and what it takes to go on. @throws AppError `run/busy`, `run/other-model` */
+  async #openKept(runId: string, what: string): Promise<{ opened: OpenedRun; parts: RunParts }> {
+    this.#refuseWhileBusy(what);
+    const open = this.#host.model();
+    const opened = await this.#requireArchive().open(runId);
+    const { summary, rows } = opened;
+    if (summary.modelKey !== open.key) {
+      const message = `the run ${summary.name} was made on ${summary.modelName}; ${open.name} is open, with other files`;
+      throw new AppError('run/other-model', message, { found: open.name, expected: summary.modelName });
+    }
+    return { opened, parts: partsOf(runId, summary.recipe, rows) };
+  }
+
+  #eventsOf(id: string): RunEvents {
+    const onMemory = () => void this.memory().then((report) => this.#emit('memory', report));
+    return runEvents(id, this.#emit, () => this.#active?.kept ?? null, onMemory);
+  }
+
   /** Allocates a run and lets it go; `keep` says where it is kept, once it is known that it fits. */
   async #begin(
     parts: RunParts,
@@ -265,9 +289,7 @@ export class Session {
     keep: (run: ActiveRun) => Promise<ArchivedRun | null>,
   ): Promise<PlanSummary> {
     this.#state({ kind: 'preparing', what: 'memory and kernels' });
-    const onMemory = () => void this.memory().then((report) => this.#emit('memory', report));
-    const events = runEvents(parts.id, this.#emit, () => this.#active?.kept ?? null, onMemory);
-    const run = new ActiveRun(this.#host, parts, events);
+    const run = new ActiveRun(this.#host, parts, this.#eventsOf(parts.id));
     let answering: AnsweringPlan | null;
     try {
       answering = await run.prepare(files);

@@ -2,7 +2,10 @@
 import type { Sequence } from '#data/batch.ts';
 import { addBytes, totalBytes } from '#engine/gpu/ledger.ts';
 import type { AnswerReport, ModelSummary, PackedRows, PlanSummary } from '#protocol/trainer.ts';
+import type { Recipe } from '#recipe/recipe.ts';
+import type { RunParts } from '#run/active-run.ts';
 import type { Answered, AnsweringPlan } from '#run/answering.ts';
+import type { RunRows } from '#run/archive.ts';
 import type { OpenModel } from '#run/device-host.ts';
 import type { RunPlan } from '#run/lora-run.ts';
 
@@ -49,4 +52,15 @@ export function unpackRows({ tokens, lossMask, offsets }: PackedRows): Sequence[
     const [start, end] = [offsets[i], offsets[i + 1]];
     return { tokens: tokens.subarray(start, end), lossMask: lossMask.subarray(start, end) };
   });
+}
+
+/** What a run needs besides the model, from rows as they cross the worker's boundary. */
+export function partsOf(id: string, recipe: Recipe, { train, validation, heldOut }: RunRows): RunParts {
+  return {
+    id,
+    recipe,
+    sequences: unpackRows(train),
+    validation: validation && { sequences: unpackRows(validation), rowCount: validation.rowCount },
+    heldOut,
+  };
 }

@@ -1,5 +1,6 @@
 /** Workers without an engine and without a tokenizer, for tests of the stores: they say what the tests make them say. */
 import { AppError, toWire } from '#base/errors.ts';
+import type { HubDatasetChoice, HubDatasetState, HubModel, HubModelChoice, HubState, PartialDownload } from '#protocol/hub.ts';
 import type { DataSettings, DatasetSummary, DetectedMapping, PreparedData, Preview, TakenRows } from '#protocol/data.ts';
 import type {
   Budget,
@@ -151,6 +152,54 @@ export class FakeTrainer {
     return { name: this.models.find((model) => model.key === key)?.name ?? '', files: [] };
   }
 
+  /** The hub as tests set it, and the models that it has. */
+  hubState: HubState = { endpoint: 'https://huggingface.co', hasToken: false };
+  hubModels: HubModel[] = [];
+
+  hub(): HubState {
+    return this.hubState;
+  }
+
+  setHub({ endpoint, token }: { endpoint?: string; token?: string | null }): HubState {
+    this.hubState = {
+      endpoint: endpoint ?? this.hubState.endpoint,
+      hasToken: token === undefined ? this.hubState.hasToken : token !== null,
+    };
+    return this.hubState;
+  }
+
+  hubSearch({ text }: { text: string }): HubModel[] {
+    return this.hubModels.filter(({ id }) => id.includes(text));
+  }
+
+  hubModel({ id }: HubModelChoice): HubModel {
+    const found = this.hubModels.find((model) => model.id === id);
+    if (!found) throw new AppError('hub/not-found', `${id}: there is no such model, or it is private`);
+    return found;
+  }
+
+  hubDownload(choice: HubModelChoice): KeptModel {
+    const { id, commit, endpoint } = this.hubModel(choice);
+    if (this.failure !== null) throw this.failure;
+    this.emit('hubProgress', { id, commit, done: 10, total: 10, perSecond: 1, secondsLeft: 0 });
+    const kept = { key: keyOf(id), name: id, sizeBytes: 10, source: { endpoint, id, commit } };
+    this.models = [...this.models, kept];
+    return kept;
+  }
+
+  pauseHubDownload(): void {}
+
+  /** Downloads that were not ended. */
+  unfinished: PartialDownload[] = [];
+
+  hubDownloads(): PartialDownload[] {
+    return this.unfinished;
+  }
+
+  openHubModel({ id }: HubModelChoice): ModelSummary {
+    return this.openModel({ name: id });
+  }
+
   known: Budget = { budgetBytes: null, setByUser: false, reachedCap: false, adapter: 'test' };
 
   /** Ends with what is known by then, or with `failure`. */
@@ -227,6 +276,20 @@ export class FakeData {
     const held = heldOut === undefined ? null : { name: heldOut.path, rowCount: 1 };
     return { name: path, columns: this.#columns, rowCount: this.#rows.length, heldOut: held, format: 'jsonl', guess };
   }
+
+  openHubTokenizer() {
+    return this.openTokenizer();
+  }
+
+  /** Has the rows of the file that tests set. */
+  hubRows = new Blob();
+
+  async openHubDataset({ id, subset = 'default', split = 'train' }: HubDatasetChoice): Promise<DatasetSummary & { hub: HubDatasetState }> {
+    const hub = { id, commit: 'c', subset, split, subsets: [{ name: subset, splits: [split] }], isPartial: false };
+    return { ...(await this.openDataset({ path: id, file: this.hubRows })), hub };
+  }
+
+  cancelHubDataset(): void {}
 
   rows({ start, end }: { start: number; end: number }): Row[] {
     return this.#rows.slice(start, end);
