@@ -2,10 +2,10 @@
 import { serve } from '#protocol/rpc.ts';
 import type { TrainerCalls, TrainerEvents } from '#protocol/trainer.ts';
 import { Budgets } from '#run/budget.ts';
-import { Session } from '#run/session.ts';
+import { HubSession } from '#run/hub-session.ts';
 import { StoredArchive } from '#run/stored-archive.ts';
 import { opfsStore } from '#storage/opfs-store.ts';
 
 const store = typeof navigator.storage?.getDirectory === 'function' ? opfsStore() : null;
 const archive = store && new StoredArchive(store, (path) => store.file(path));
-serve<TrainerCalls, TrainerEvents>(self, (emit) => new Session(navigator.gpu, emit, archive, new Budgets(store)));
+serve<TrainerCalls, TrainerEvents>(self, (emit) => new HubSession(navigator.gpu, emit, { archive, budgets: new Budgets(store), store }));

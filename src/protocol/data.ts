@@ -1,6 +1,7 @@
 /** What the page may ask of the data worker, and what it hears. Plain data, safe to clone. */
 import type { HoldOutOptions, StratumCount } from '#data/hold-out.ts';
 import type { DataMapping, DataOptions, LossOn } from '#data/mapping.ts';
+import type { HubDatasetChoice, HubDatasetState, HubModelChoice, HubWait } from '#protocol/hub.ts';
 import type { HeldOutRow, NamedFile, PackedRows, ValidationSet } from '#protocol/trainer.ts';
 
 export type { HoldOutOptions, StratumCount } from '#data/hold-out.ts';
@@ -144,6 +145,11 @@ export interface DataCalls {
   openTokenizer(params: { name: string; files: NamedFile[] }): TokenizerSummary;
   /** The dataset before stays when the file is of no use. */
   openDataset(params: NamedFile & { heldOut?: NamedFile }): DatasetSummary;
+  /** The tokenizer of a model that `openHubModel` opened: its files are not here. */
+  openHubTokenizer(params: HubModelChoice): TokenizerSummary;
+  /** Rows of a hub's dataset, read by range as they are needed. A later call ends an earlier one, as `cancelHubDataset` does. */
+  openHubDataset(params: HubDatasetChoice): DatasetSummary & { hub: HubDatasetState };
+  cancelHubDataset(): void;
   rows(params: { start: number; end: number }): Record<string, unknown>[];
   preview(params: { row: number; settings: DataSettings }): Preview;
   /** Splits and tokenises every row; sequences wait for `takeRows`. A later call ends an earlier one with `run/cancelled`. */
@@ -161,4 +167,5 @@ export interface DataCalls {
 export interface DataEvents {
   /** At most ten a second, while `prepare` works. */
   progress: { done: number; total: number; perSecond: number; secondsLeft: number | null };
+  hubWait: HubWait;
 }

@@ -1,5 +1,5 @@
 /** What the data worker does for the page: one tokenizer, one dataset, its preview and its sequences. No postMessage here. */
-import { blobSource } from '#base/bytes.ts';
+import { blobSource, type ByteSource } from '#base/bytes.ts';
 import { AppError } from '#base/errors.ts';
 import { chatRenderer } from '#data/chat-renderer.ts';
 import type { ChatRenderer, RowContext } from '#data/drafts.ts';
@@ -63,7 +63,10 @@ export class DataSession {
   }
 
   async openTokenizer(params: { name: string; files: NamedFile[] }): Promise<TokenizerSummary> {
-    const files = new Map(params.files.map(({ path, file }) => [path, blobSource(path, file)]));
+    return this.openTokenizerOf(new Map(params.files.map(({ path, file }) => [path, blobSource(path, file)])));
+  }
+
+  async openTokenizerOf(files: ReadonlyMap<string, ByteSource>): Promise<TokenizerSummary> {
     const tokenizer = await openTokenizerFiles(files);
     this.#tokenizer = { tokenizer, renderChat: chatRenderer(tokenizer) };
     this.#forgetSequences();
@@ -79,11 +82,16 @@ export class DataSession {
   async openDataset({ path, file, heldOut }: NamedFile & { heldOut?: NamedFile }): Promise<DatasetSummary> {
     const rows = await openRows(blobSource(path, file));
     const heldOutFile = heldOut === undefined ? null : { name: heldOut.path, file: await openRows(blobSource(heldOut.path, heldOut.file)) };
+    return this.openRowsFile(path, rows, heldOutFile);
+  }
+
+  /** The dataset before goes once the first rows of the new one are read. */
+  async openRowsFile(name: string, rows: RowsFile, heldOutFile: Dataset['heldOutFile']): Promise<DatasetSummary> {
     const firstRows = await rows.rows(0, Math.min(GUESS_ROWS, rows.rowCount));
-    this.#dataset = { name: path, file: rows, firstRows, heldOutFile, rows: null, heldOutRows: null, groups: null };
+    this.#dataset = { name, file: rows, firstRows, heldOutFile, rows: null, heldOutRows: null, groups: null };
     this.#forgetSequences();
     return {
-      name: path,
+      name,
       columns: rows.columns,
       rowCount: rows.rowCount,
       heldOut: heldOutFile === null ? null : { name: heldOutFile.name, rowCount: heldOutFile.file.rowCount },

@@ -98,12 +98,12 @@ export class StoredArchive implements Archive {
     signal: AbortSignal,
   ): Promise<KeptModel> {
     const report = ({ doneBytes, totalBytes }: { doneBytes: number; totalBytes: number }) => onProgress(doneBytes, totalBytes);
-    return summaryOf(await this.#models.add(name, files, { onProgress: report, signal }));
+    return keptModelOf(await this.#models.add(name, files, { onProgress: report, signal }));
   }
 
   async models(): Promise<{ models: KeptModel[]; damaged: DamagedFile[] }> {
     const { kept, damaged } = await this.#models.list();
-    return { models: kept.map(summaryOf), damaged };
+    return { models: kept.map(keptModelOf), damaged };
   }
 
   async modelFiles(
@@ -144,6 +144,6 @@ export class StoredArchive implements Archive {
   }
 }
 
-function summaryOf({ key, name, sizeBytes }: KeptFolder): KeptModel {
-  return { key, name, sizeBytes };
+export function keptModelOf({ key, name, sizeBytes, source }: KeptFolder): KeptModel {
+  return { key, name, sizeBytes, ...(source && { source }) };
 }

@@ -10,6 +10,8 @@ import { toPlanes } from '#engine/ops/weights/relayout.ts';
 import { type WeightMatrix, type WeightShard, describeWeight, planeBytes, regionsOf } from '#engine/ops/weights/weight-matrix.ts';
 
 const ARCHITECTURES: readonly Architecture[] = [llama];
+/** config.json's `model_type`s that are known. */
+export const SUPPORTED_TYPES: readonly string[] = ARCHITECTURES.flatMap(({ types }) => types);
 
 /** Bytes of a checkpoint held in JavaScript at a time while it is uploaded. */
 const PIECE_BYTES = 32 * 2 ** 20;
@@ -34,7 +36,7 @@ export function architectureOf(file: string, raw: Record<string, unknown>): Arch
   const type = raw['model_type'];
   const found = ARCHITECTURES.find((architecture) => architecture.types.includes(String(type)));
   if (found) return found;
-  const supported = ARCHITECTURES.flatMap((architecture) => architecture.types).join(', ');
+  const supported = SUPPORTED_TYPES.join(', ');
   throw new AppError('model/unsupported', `${file}: model_type is ${JSON.stringify(type) ?? 'missing'}; supported: ${supported}`, {
     file,
     field: 'model_type',
