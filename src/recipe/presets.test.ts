@@ -3,9 +3,18 @@ import { defaultsFor, presetFields, presetOf, PRESETS, stepCount, unusualRate, u
 import { DEFAULTS, type Recipe } from '#recipe/recipe.ts';
 import { recipeIssues } from '#recipe/validate.ts';
 
-const of = (parameterCount: number | null, rowCount: number | null, hasHeldOutFile = false) => ({ parameterCount, rowCount, hasHeldOutFile });
+const of = (parameterCount: number | null, rowCount: number | null, hasHeldOutFile = false) => ({
+  parameterCount,
+  rowCount,
+  hasHeldOutFile,
+});
 const chosen = (surroundings: ReturnType<typeof of>) => {
-  const { learning_rate: rate, per_device_train_batch_size: batch, num_train_epochs: epochs, held_out: heldOut } = defaultsFor(surroundings);
+  const {
+    learning_rate: rate,
+    per_device_train_batch_size: batch,
+    num_train_epochs: epochs,
+    held_out: heldOut,
+  } = defaultsFor(surroundings);
   return { rate, batch, epochs, heldOut };
 };
 
@@ -81,7 +90,8 @@ describe('presets', () => {
   it('are told from each other by their values', () => {
     for (const surroundings of places.slice(1)) {
       const base = defaultsFor(surroundings);
-      for (const preset of PRESETS) expect(presetOf({ ...base, ...presetFields(preset, base, surroundings) }, base, surroundings)).toBe(preset);
+      for (const preset of PRESETS)
+        expect(presetOf({ ...base, ...presetFields(preset, base, surroundings) }, base, surroundings)).toBe(preset);
       expect(presetOf({ ...base, lora_r: 5 }, base, surroundings)).toBeNull();
       // What presets do not speak of makes no difference.
       expect(presetOf({ ...base, learning_rate: 1 }, base, surroundings)).toBe('balanced');

@@ -11,17 +11,19 @@ export interface Surroundings {
   hasHeldOutFile: boolean;
 }
 
-/** Highest parameter count of a class of sizes, and the peak rate for LoRA there. docs/RECIPE.md says why. */
-const LORA_RATES: readonly (readonly [below: number, rate: number])[] = [
-  [10e6, 5e-3],
-  [500e6, 5e-4],
-  [Infinity, 2e-4],
-];
+/** Highest parameter count of a class of sizes, and the usual peak rate there, by method. docs/RECIPE.md says why. */
+const RATES: { readonly [Method in Recipe['method']]: readonly (readonly [below: number, rate: number])[] } = {
+  lora: [
+    [10e6, 5e-3],
+    [500e6, 5e-4],
+    [Infinity, 2e-4],
+  ],
+};
 
-/** The peak learning rate for a method and a size; null: a model that is not known yet. */
-export function usualRate(_method: Recipe['method'], parameterCount: number | null): number {
+/** The peak learning rate for a method and a size; null: the model is not known yet. */
+export function usualRate(method: Recipe['method'], parameterCount: number | null): number {
   if (parameterCount === null) return DEFAULTS.learning_rate;
-  return LORA_RATES.find(([below]) => parameterCount < below)?.[1] ?? DEFAULTS.learning_rate;
+  return RATES[method].find(([below]) => parameterCount < below)?.[1] ?? DEFAULTS.learning_rate;
 }
 
 /** Below a tenth of the usual rate little is learnt in the usual steps; far above it the loss does not fall. */
@@ -95,6 +97,7 @@ export const PRESET_FIELDS = [
   'gradient_checkpointing',
   'eval_strategy',
   'load_best_model_at_end',
+  'early_stopping_patience',
 ] as const satisfies readonly (keyof RecipeDefaults)[];
 export type PresetFields = Pick<RecipeDefaults, (typeof PRESET_FIELDS)[number]>;
 
@@ -116,6 +119,7 @@ export function presetFields(preset: Preset, base: PresetFields, surroundings: S
         max_steps: Math.min(QUICK_STEPS, stepsOf(base, surroundings) ?? QUICK_STEPS),
         eval_strategy: 'no',
         load_best_model_at_end: false,
+        early_stopping_patience: null,
       };
     case 'thorough':
       return {
