@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -88,5 +88,19 @@ describe('loratory finetune', () => {
 
     const run = await runLoratory([...FLAGS, '--max_steps', '1', '-o', out]);
     expect(JSON.parse(run.stdout)).toMatchObject({ planned_bytes: plan.total_bytes, peak_bytes: plan.total_bytes });
+  });
+
+  it('reads its settings from a recipe, flags before them, and prints all of them with --dry_run', async () => {
+    const recipe = join(work, 'recipe.yaml');
+    const settings = { model: 'tiny-llama', data_files: ['rows.json'], lora_r: 6, max_steps: 9, seed: 3, strategy: 'line-by-line' };
+    writeFileSync(recipe, `${JSON.stringify({ ...settings, mapping: { kind: 'text', column: 'input' } })}\n`);
+    const finished = await runLoratory(['finetune', '--recipe', recipe, '--max_steps', '4', '--dry_run', '-o', join(work, 'of-a-recipe')]);
+    expectCode(finished, 0);
+    expect(JSON.parse(finished.stdout)).toMatchObject({ steps: 4, recipe: { ...settings, max_steps: 4, lora_alpha: 16 } });
+
+    writeFileSync(recipe, 'seed: 3\nlora_rank: 8\n');
+    const refused = await runLoratory(['finetune', '--recipe', recipe, '--dry_run']);
+    expectCode(refused, 1);
+    expect(refused.stderr).toContain('recipe.yaml: line 2: lora_rank: an unknown field was found, lora_r was expected');
   });
 });

@@ -2,10 +2,11 @@
 import { basename, resolve } from 'node:path';
 import { AppError } from '#base/errors.ts';
 import { openNodeDevice } from '#cli/device.ts';
-import { type FinetuneFlags, parseFinetuneFlags } from '#cli/flags.ts';
+import { type FinetuneFlags, parseFinetuneFlags, recipePath } from '#cli/flags.ts';
 import { makeWay } from '#cli/occupied.ts';
 import { planJson, planLines } from '#cli/plan-report.ts';
 import { ProgressLine, formatBytes, formatCount, say } from '#cli/progress.ts';
+import { readRecipeFile } from '#cli/recipe-file.ts';
 import { checkCheckpoint, checkIdentity, checkpointName, openCheckpoint, resumedRecipe, variantFor, withBest } from '#cli/resume.ts';
 import { OutputFolder, checkOutput } from '#cli/results.ts';
 import { type RowsOfSet, chooseRows } from '#cli/rows.ts';
@@ -38,7 +39,8 @@ export type Outcome = 'complete' | 'interrupted';
 
 /** `openStore`: gives the files below the output folder. */
 export async function finetune(args: string[], openStore: (root: string) => FileStore = nodeStore): Promise<Outcome> {
-  const flags = parseFinetuneFlags(args);
+  const recipeFile = recipePath(args);
+  const flags = parseFinetuneFlags(args, recipeFile === null ? {} : await readRecipeFile(recipeFile));
   await checkOutput(flags.output);
   const store = openStore(flags.output);
   const checkpoints = new CheckpointFolder(store, '', checkpointName);

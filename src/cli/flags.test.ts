@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FINETUNE_HELP, parseFinetuneFlags } from '#cli/flags.ts';
+import { FINETUNE_HELP, parseFinetuneFlags, recipePath } from '#cli/flags.ts';
 
 const words = (line: string) => line.split(' ');
 const BASE = ['-m', 'model', '--data_files', 'rows.json'];
@@ -98,6 +98,30 @@ describe('parseFinetuneFlags', () => {
     ]);
     expect(held('50').said).toEqual({ model: 'model', data_files: ['rows.json'], held_out: 50 });
     expect(held('').said).toEqual({ model: 'model', data_files: ['rows.json'] });
+  });
+
+  it('takes what a recipe file says where no flag says otherwise', () => {
+    const fromFile = {
+      model: 'of-the-file',
+      data_files: ['a.json', 'b.json'],
+      mapping: { kind: 'template' as const, template: '{a}\n{b}' },
+      strategy: 'line-by-line' as const,
+      loss_on: 'answer' as const,
+      lora_r: 4,
+      learning_rate: 1e-3,
+      held_out: 0.1,
+      eval_strategy: 'no' as const,
+    };
+    const alone = parseFinetuneFlags([], fromFile);
+    expect(alone).toMatchObject({ model: 'of-the-file', dataFiles: ['a.json', 'b.json'], recipe: { ...fromFile, lora_alpha: 16 } });
+    expect(alone.said).toEqual(fromFile);
+    const both = parseFinetuneFlags([...BASE, '--lora_r', '8', '--text_field', 'text'], { ...fromFile, loss_on: 'all' });
+    expect(both.recipe).toMatchObject({ model: 'model', data_files: ['rows.json'], lora_r: 8, learning_rate: 1e-3, held_out: 0.1 });
+    expect(both.recipe.mapping).toEqual({ kind: 'text', column: 'text' });
+    expect(parseFinetuneFlags(['--eval_split', '20'], fromFile).recipe.held_out).toBe(20);
+    // A number of steps says that they are counted, whatever the file says.
+    expect(parseFinetuneFlags(['--eval_steps', '5'], fromFile).recipe.eval_strategy).toBe('steps');
+    expect([recipePath([...BASE, '--recipe', 'r.yaml']), recipePath(BASE)]).toEqual(['r.yaml', null]);
   });
 
   it('measures by steps when their number is given', () => {

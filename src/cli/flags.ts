@@ -5,13 +5,14 @@ import type { DataMapping } from '#data/mapping.ts';
 import { type SplitSlice, parseSplit } from '#data/split-syntax.ts';
 import { unescapeFlag } from '#data/template.ts';
 import { type FieldInfo, type FieldKind, RECIPE_FIELDS } from '#recipe/fields.ts';
+import { nearestName } from '#recipe/nearest-name.ts';
 import { OLIVE_DEFAULTS, OLIVE_TEXT_FIELD } from '#recipe/olive.ts';
 import type { Recipe } from '#recipe/recipe.ts';
 import { completeRecipe, expectedText } from '#recipe/validate.ts';
 
 export interface FinetuneFlags {
   recipe: Recipe;
-  /** The fields that a flag set: of the others a run that goes on from a checkpoint takes what that one has. */
+  /** The fields that a flag or the recipe's file set: of the others a run that goes on from a checkpoint takes what that one has. */
   said: Partial<Recipe>;
   model: string;
   dataFiles: string[];
@@ -76,6 +77,7 @@ export const ALIASES: Record<string, (typeof RECIPE_FLAGS)[number]> = { r: 'lora
 export const OTHER_FLAGS = {
   model_name_or_path: { type: 'string', short: 'm' },
   output_path: { type: 'string', short: 'o' },
+  recipe: { type: 'string' },
   data_name: { type: 'string', short: 'd' },
   data_files: { type: 'string' },
   train_split: { type: 'string' },
@@ -98,6 +100,7 @@ export const FINETUNE_HELP = `loratory finetune: trains a LoRA adapter and write
   -m, --model_name_or_path PATH    a folder of safetensors, or a .gguf file
   -d, --data_name json             as Olive has it; JSON, JSONL and CSV are told apart by themselves
       --data_files A[,B]           rows to train on
+      --recipe FILE.yaml           settings as the page keeps them; flags go before what it says
       --train_split SPLIT          which of them, as the datasets library has it: train[:80%] (default: train, all)
       --eval_split SPLIT           rows that are measured: train[80%:]; or 0.1, or 50: so many are drawn and not trained on
       --eval_files A[,B]           rows that are measured, in files of their own
@@ -131,24 +134,10 @@ function refuse(flag: string, found: string, expected: string): AppError {
   return new AppError('recipe/invalid', `--${flag}: ${found} was found, ${expected} was expected`, { field: flag, found, expected });
 }
 
-/** Letters by which two words differ at most, for one to be taken for a slip of the other. */
-const SLIP_LETTERS = 3;
-
-/** Letters to change, add or leave out on the way from one word to another. @source https://en.wikipedia.org/wiki/Levenshtein_distance */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
-    row = next;
-  }
-  return row[b.length];
-}
-
 function unknownFlag(found: string, known: readonly string[]): AppError {
   const name = found.replace(/^-+/, '').replaceAll('-', '_');
-  const [nearest] = known.map((flag) => ({ flag, letters: distance(name, flag) })).sort((a, b) => a.letters - b.letters);
-  const expected = nearest && nearest.letters <= SLIP_LETTERS ? `--${nearest.flag}` : 'a flag of loratory finetune --help';
+  const nearest = nearestName(name, known);
+  const expected = nearest === null ? 'a flag of loratory finetune --help' : `--${nearest}`;
   return new AppError('recipe/invalid', `${found}: an unknown flag was found, ${expected} was expected`, { field: name, found, expected });
 }
 
@@ -182,29 +171,39 @@ function readFlags(args: string[]): Record<string, string | boolean | undefined>
   return values;
 }
 
-/** @throws AppError `recipe/invalid` naming the flag, what was found and what was expected. */
-export function parseFinetuneFlags(args: string[]): FinetuneFlags {
+/** The file that `--recipe` names, or null. @throws AppError `recipe/invalid` */
+export function recipePath(args: string[]): string | null {
+  const { recipe } = readFlags(args);
+  return typeof recipe === 'string' ? recipe : null;
+}
+
+/**
+ * @param fromFile what the recipe's file says: flags go before it
+ * @throws AppError `recipe/invalid` naming the flag, what was found and what was expected.
+ */
+export function parseFinetuneFlags(args: string[], fromFile: Partial<Recipe> = {}): FinetuneFlags {
   const values = readFlags(args);
   const text = (name: keyof typeof OTHER_FLAGS): string | null => (typeof values[name] === 'string' ? values[name] : null);
   const isTrue = (name: keyof typeof OTHER_FLAGS): boolean =>
     values[name] === true || (typeof values[name] === 'string' && parseBoolean(name, values[name]));
-  const required = (name: 'model_name_or_path' | 'data_files', short: string): string => {
-    const value = text(name);
-    if (value === null || value === '') throw refuse(name, 'nothing', `a path (or ${short})`);
+  const required = <Value>(name: 'model_name_or_path' | 'data_files', short: string, value: Value | undefined | '' | null): Value => {
+    if (value === undefined || value === '' || value === null) throw refuse(name, 'nothing', `a path (or ${short})`);
     return value;
   };
   checkNames(values);
-  const model = required('model_name_or_path', '-m');
-  const dataFiles = required('data_files', '--data_files').split(',');
+  const model = required('model_name_or_path', '-m', text('model_name_or_path') ?? fromFile.model);
+  const filesText = text('data_files');
+  const dataFiles = required('data_files', '--data_files', filesText === '' ? '' : (filesText?.split(',') ?? fromFile.data_files));
   const evalFiles = text('eval_files')?.split(',') ?? [];
   const measured = measuredRows(text('eval_split'), evalFiles);
-  const said: Partial<Recipe> = { model, data_files: dataFiles, ...mappingOf(values), ...measured.fields };
+  const typed: Partial<Recipe> = { ...mappingOf(values), ...measured.fields };
   for (const [flag, value] of Object.entries(values)) {
     const field = ALIASES[flag] ?? RECIPE_FLAGS.find((name) => name === flag);
-    if (field && typeof value === 'string') Object.assign(said, { [field]: parseField(flag, RECIPE_FIELDS[field], value) });
+    if (field && typeof value === 'string') Object.assign(typed, { [field]: parseField(flag, RECIPE_FIELDS[field], value) });
   }
   // A number of steps says that they are counted.
-  if (typeof said.eval_steps === 'number') said.eval_strategy ??= 'steps';
+  if (typeof typed.eval_steps === 'number') typed.eval_strategy ??= 'steps';
+  const said: Partial<Recipe> = { ...fromFile, ...typed, model, data_files: dataFiles };
   const mapping: DataMapping = { kind: 'text', column: OLIVE_TEXT_FIELD };
   return {
     recipe: completeRecipe({ mapping, ...said }, OLIVE_DEFAULTS),

@@ -29,7 +29,7 @@ export function planLines(
 }
 
 export function planJson(
-  { steps, training, layout }: RunPlan,
+  { steps, training, layout, recipe }: RunPlan,
   { sequences, report }: TokenizedRows,
   validation: TokenizedRows | null,
 ): object {
@@ -48,5 +48,6 @@ export function planJson(
     capacities: training.options.capacities,
     trainable_parameters: layout.parameterCount,
     dispatches: training.train.at(-1)?.dispatches,
+    recipe,
   };
 }
