@@ -1,8 +1,9 @@
 /** `loratory finetune`: opens model and rows, trains, writes the adapter, the checkpoints and the trainer's state. */
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { AppError } from '#base/errors.ts';
 import { openNodeDevice } from '#cli/device.ts';
 import { type FinetuneFlags, parseFinetuneFlags, recipePath } from '#cli/flags.ts';
+import { openHubRows, openModel } from '#cli/hub.ts';
 import { makeWay } from '#cli/occupied.ts';
 import { planJson, planLines } from '#cli/plan-report.ts';
 import { ProgressLine, formatBytes, formatCount, say } from '#cli/progress.ts';
@@ -46,16 +47,15 @@ export async function finetune(args: string[], openStore: (root: string) => File
   const checkpoints = new CheckpointFolder(store, '', checkpointName);
   const kept = flags.resume === null ? null : await openCheckpoint(flags.resume, flags.output, checkpoints);
   const settled = kept ? resumedRecipe(kept.state.recipe, flags) : flags.recipe;
-  const modelFiles = await openNodePath(flags.model);
+  const { files: modelFiles, name: modelName, title } = await openModel(flags);
   const { checkpoint, tokenizer } = await openModelFiles(modelFiles);
-  const chosen = await chooseRows(await openRowSets(flags), flags, settled);
+  const { sets, trainSplit } = await openRowSets(flags);
+  const chosen = await chooseRows(sets, { ...flags, trainSplit }, settled);
   const gpu = await openNodeDevice();
   try {
     say(`device: ${gpu.adapter.description || gpu.adapter.vendor}${gpu.adapter.isSoftware ? ' (computes on the CPU, not a GPU)' : ''}`);
     const model = describeModel(checkpoint, gpu.limits);
-    say(
-      `model: ${basename(resolve(flags.model))}, ${model.config.type}, ${formatCount(model.parameterCount)} parameters, ${formatBytes(model.weightBytes)}`,
-    );
+    say(`model: ${title}, ${model.config.type}, ${formatCount(model.parameterCount)} parameters, ${formatBytes(model.weightBytes)}`);
     chosen.lines.forEach(say);
     // A checkpoint has an adapter of its own.
     const adapterPath = kept ? null : flags.adapterPath;
@@ -64,7 +64,7 @@ export async function finetune(args: string[], openStore: (root: string) => File
     const rows = await tokenize(chosen.train, recipe, tokenizer);
     const evalRows = chosen.validation ? await tokenize(chosen.validation, recipe, tokenizer) : null;
     const validation = evalRows ? { sequences: evalRows.sequences, rowCount: evalRows.report.rowsRead } : null;
-    const identity = { modelName: flags.model, modelKey: await modelKey(modelFiles), rows: await sequencesKey(rows.sequences) };
+    const identity = { modelName, modelKey: await modelKey(modelFiles), rows: await sequencesKey(rows.sequences) };
     if (kept) checkIdentity(kept.state.identity, identity);
     const validationLengths = lengthsOf(evalRows);
     const variant = kept ? variantFor(kept.state, validationLengths) : undefined;
@@ -104,7 +104,10 @@ async function trainAndWrite({ flags, gpu, folder, ...options }: TrainAndWrite):
   const { position, evaluation, adapterStep } = outcome;
   if (position.step === 0) throw failure ?? new AppError('run/cancelled', 'stopped before the first step; nothing is written');
   try {
-    await folder.write(adapterFiles(run.plan.layout, await run.training.readAdapter(), flags.model), trainerState(run.plan, position));
+    await folder.write(
+      adapterFiles(run.plan.layout, await run.training.readAdapter(), options.identity.modelName),
+      trainerState(run.plan, position),
+    );
   } catch (error) {
     throw failure ?? error;
   }
@@ -136,8 +139,11 @@ function withAdvice(cause: unknown, { save_strategy: strategy }: Recipe): unknow
 
 const lengthsOf = (rows: TokenizedRows | null): number[] => (rows?.sequences ?? []).map(({ tokens }) => tokens.length);
 
-async function openRowSets({ dataFiles, evalFiles }: FinetuneFlags): Promise<{ set: RowSet; evalSet: RowSet | null }> {
-  return { set: await openRowSet(dataFiles), evalSet: evalFiles.length > 0 ? await openRowSet(evalFiles) : null };
+async function openRowSets(flags: FinetuneFlags) {
+  const { hubRows, dataFiles, evalFiles, trainSplit } = flags;
+  const opened = hubRows === null ? { set: await openRowSet(dataFiles), evalSet: null, trainSplit } : await openHubRows(hubRows, flags);
+  const evalSet = evalFiles.length > 0 ? await openRowSet(evalFiles) : opened.evalSet;
+  return { sets: { set: opened.set, evalSet }, trainSplit: opened.trainSplit };
 }
 
 async function openRowSet(paths: readonly string[]): Promise<RowSet> {

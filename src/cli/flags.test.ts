@@ -77,6 +77,13 @@ describe('parseFinetuneFlags', () => {
     [[...BASE, '--eval_split', 'validation'], /^--eval_split: the split validation was found, train, as the rows of local files/],
     [[...BASE, '--train_split', 'test[:10%]'], /^--train_split: the split test was found, train, /],
     [[...BASE, '--eval_split', '0.1', '--eval_files', 'x'], /^--eval_split: 0\.1, with --eval_files, was found, one of the two/],
+    [[...BASE, '-d', 'arrow'], /^--data_name: arrow was found, json or csv, or a hub's dataset as org\/name was expected$/],
+    [[...BASE, '-d', 'org/rows'], /^--data_files: rows\.json with -d org\/rows was found, one of the two was expected$/],
+    [[...BASE, '--train_subset', 'en'], /^--train_subset: a subset was found, a hub dataset by -d org\/name was expected$/],
+    [
+      ['-m', 'x', '-d', 'org/rows', '--train_split', 'train+test'],
+      /^--train_split: train\+test was found, parts of one split was expected$/,
+    ],
     [[...BASE, '--early_stopping_patience', '2'], /eval_strategy: "no", with early_stopping_patience was found/],
     [[...BASE, '--method', 'qlora'], /method: "qlora" was found, "lora"/],
   ])('refuses %j by name', (args, message) => {
@@ -98,6 +105,23 @@ describe('parseFinetuneFlags', () => {
     ]);
     expect(held('50').said).toEqual({ model: 'model', data_files: ['rows.json'], held_out: 50 });
     expect(held('').said).toEqual({ model: 'model', data_files: ['rows.json'] });
+  });
+
+  it('takes rows of a hub by subset and split, and measures rows of the same split or of another', () => {
+    const hub = ['-m', 'org/model', '-d', 'org/rows'];
+    const same = parseFinetuneFlags([...hub, '--train_split', 'train[:80%]', '--eval_split', 'train[80%:]', '--hub_token', 'secret']);
+    expect(same).toMatchObject({ dataFiles: [], hubToken: 'secret', ggufFile: null });
+    expect(same.hubRows).toEqual({ id: 'org/rows', subset: null, split: 'train[:80%]', evalSubset: null, evalSplit: null });
+    expect(same.evalSplit).toMatchObject([{ name: 'train', from: 80 }]);
+    expect(JSON.stringify([same.recipe, same.said])).not.toContain('secret');
+    expect(same.recipe).toMatchObject({ data_files: ['org/rows'], held_out: 0 });
+
+    const other = parseFinetuneFlags([...hub, '--train_subset', 'en', '--eval_split', 'validation[:50]', '--gguf_file', 'a.gguf']);
+    expect(other).toMatchObject({ evalSplit: null, ggufFile: 'a.gguf', trainSplit: [{ name: 'train' }] });
+    expect(other.hubRows).toEqual({ id: 'org/rows', subset: 'en', split: 'train', evalSubset: 'en', evalSplit: 'validation[:50]' });
+    const subset = parseFinetuneFlags([...hub, '--train_subset', 'en', '--eval_subset', 'fr', '--eval_split', 'train']);
+    expect(subset.hubRows).toMatchObject({ subset: 'en', evalSubset: 'fr', evalSplit: 'train' });
+    expect(parseFinetuneFlags([...hub, '--eval_split', '0.1'])).toMatchObject({ evalSplit: null, recipe: { held_out: 0.1 } });
   });
 
   it('takes what a recipe file says where no flag says otherwise', () => {

@@ -9,13 +9,20 @@ import { nearestName } from '#recipe/nearest-name.ts';
 import { OLIVE_DEFAULTS, OLIVE_TEXT_FIELD } from '#recipe/olive.ts';
 import type { Recipe } from '#recipe/recipe.ts';
 import { completeRecipe, expectedText } from '#recipe/validate.ts';
+import { parseHubId } from '#storage/hub.ts';
 
 export interface FinetuneFlags {
   recipe: Recipe;
   /** The fields that a flag or the recipe's file set: of the others a run that goes on from a checkpoint takes what that one has. */
   said: Partial<Recipe>;
   model: string;
+  /** Of a hub's repository that has several. */
+  ggufFile: string | null;
+  /** Goes to the hub alone: into no recipe, checkpoint or adapter. */
+  hubToken: string | null;
+  /** None where the rows are a hub's. */
   dataFiles: string[];
+  hubRows: HubRows | null;
   trainSplit: SplitSlice[];
   /** Rows of the data files that are measured; null: none, or those that the recipe's `held_out` draws. */
   evalSplit: SplitSlice[] | null;
@@ -26,6 +33,16 @@ export interface FinetuneFlags {
   /** `true`, or a checkpoint's folder; null: from the start. */
   resume: string | null;
   isDryRun: boolean;
+}
+
+/** Rows of a hub's dataset. */
+export interface HubRows {
+  id: string;
+  subset: string | null;
+  split: string;
+  evalSubset: string | null;
+  /** A split of its own whose rows are measured; null: none, or `FinetuneFlags.evalSplit` of the same. */
+  evalSplit: string | null;
 }
 
 /** Fields of the recipe that a flag of the same name sets. */
@@ -76,11 +93,15 @@ export const ALIASES: Record<string, (typeof RECIPE_FLAGS)[number]> = { r: 'lora
 
 export const OTHER_FLAGS = {
   model_name_or_path: { type: 'string', short: 'm' },
+  gguf_file: { type: 'string' },
+  hub_token: { type: 'string' },
   output_path: { type: 'string', short: 'o' },
   recipe: { type: 'string' },
   data_name: { type: 'string', short: 'd' },
   data_files: { type: 'string' },
+  train_subset: { type: 'string' },
   train_split: { type: 'string' },
+  eval_subset: { type: 'string' },
   eval_split: { type: 'string' },
   eval_files: { type: 'string' },
   text_template: { type: 'string' },
@@ -97,10 +118,13 @@ export const OTHER_FLAGS = {
 
 export const FINETUNE_HELP = `loratory finetune: trains a LoRA adapter and writes it as PEFT does.
 
-  -m, --model_name_or_path PATH    a folder of safetensors, or a .gguf file
-  -d, --data_name json             as Olive has it; JSON, JSONL and CSV are told apart by themselves
+  -m, --model_name_or_path PATH    a folder of safetensors, a .gguf file, or a hub's model: org/name, org/name@revision
+      --gguf_file NAME             this GGUF of the hub's model, instead of its safetensors
+      --hub_token TOKEN            for gated models (default: HF_TOKEN); HF_ENDPOINT is the hub, LORATORY_HOME the cache
+  -d, --data_name json | org/name  json or csv for files, as Olive has it, or a hub's dataset
       --data_files A[,B]           rows to train on
       --recipe FILE.yaml           settings as the page keeps them; flags go before what it says
+      --train_subset NAME          the hub dataset's configuration; --eval_subset, where another is measured
       --train_split SPLIT          which of them, as the datasets library has it: train[:80%] (default: train, all)
       --eval_split SPLIT           rows that are measured: train[80%:]; or 0.1, or 50: so many are drawn and not trained on
       --eval_files A[,B]           rows that are measured, in files of their own
@@ -193,9 +217,25 @@ export function parseFinetuneFlags(args: string[], fromFile: Partial<Recipe> = {
   checkNames(values);
   const model = required('model_name_or_path', '-m', text('model_name_or_path') ?? fromFile.model);
   const filesText = text('data_files');
-  const dataFiles = required('data_files', '--data_files', filesText === '' ? '' : (filesText?.split(',') ?? fromFile.data_files));
+  const dataset = hubDataset(text('data_name'), filesText);
+  const named = filesText === '' ? '' : (filesText?.split(',') ?? fromFile.data_files);
+  const dataFiles = dataset === null ? required('data_files', '--data_files', named) : [];
   const evalFiles = text('eval_files')?.split(',') ?? [];
-  const measured = measuredRows(text('eval_split'), evalFiles);
+  const measured = measuredRows(text('eval_split'), evalFiles, dataset !== null);
+  const trainSplit = splitOf('train_split', text('train_split') ?? 'train', dataset !== null);
+  const [subset, evalSubset] = [text('train_subset'), text('eval_subset') ?? text('train_subset')];
+  if (dataset === null && (subset ?? evalSubset) !== null) throw refuse('train_subset', 'a subset', 'a hub dataset by -d org/name');
+  const isOther = measured.split !== null && (measured.split[0].name !== trainSplit[0].name || subset !== evalSubset);
+  const hubRows: HubRows | null =
+    dataset === null
+      ? null
+      : {
+          id: dataset,
+          subset,
+          split: trainSplit.map((slice) => slice.text).join('+'),
+          evalSubset,
+          evalSplit: isOther ? text('eval_split') : null,
+        };
   const typed: Partial<Recipe> = { ...mappingOf(values), ...measured.fields };
   for (const [flag, value] of Object.entries(values)) {
     const field = ALIASES[flag] ?? RECIPE_FLAGS.find((name) => name === flag);
@@ -203,15 +243,18 @@ export function parseFinetuneFlags(args: string[], fromFile: Partial<Recipe> = {
   }
   // A number of steps says that they are counted.
   if (typeof typed.eval_steps === 'number') typed.eval_strategy ??= 'steps';
-  const said: Partial<Recipe> = { ...fromFile, ...typed, model, data_files: dataFiles };
+  const said: Partial<Recipe> = { ...fromFile, ...typed, model, data_files: dataset === null ? dataFiles : [dataset] };
   const mapping: DataMapping = { kind: 'text', column: OLIVE_TEXT_FIELD };
   return {
     recipe: completeRecipe({ mapping, ...said }, OLIVE_DEFAULTS),
     said,
     model,
+    ggufFile: text('gguf_file'),
+    hubToken: text('hub_token'),
     dataFiles,
-    trainSplit: splitOf('train_split', text('train_split') ?? 'train'),
-    evalSplit: measured.split,
+    hubRows,
+    trainSplit,
+    evalSplit: isOther ? null : measured.split,
     evalFiles,
     output: text('output_path') ?? 'out',
     adapterPath: text('adapter_path'),
@@ -220,23 +263,41 @@ export function parseFinetuneFlags(args: string[], fromFile: Partial<Recipe> = {
   };
 }
 
+/** What Olive wants said of local files. */
+const LOCAL_FORMATS = ['json', 'csv'];
 /** The names that `datasets` has for the rows of local files. */
 const LOCAL_SPLITS = ['train', 'all'];
 
-function splitOf(flag: string, text: string): SplitSlice[] {
+/** A dataset's id on the hub, or null for files. A bare name is none: datasets have owners. */
+function hubDataset(name: string | null, files: string | null): string | null {
+  if (name === null || LOCAL_FORMATS.includes(name)) return null;
+  const ref = parseHubId(name);
+  if (ref === null || ref.revision !== null || !name.includes('/')) {
+    throw refuse('data_name', name, `${LOCAL_FORMATS.join(' or ')}, or a hub's dataset as org/name`);
+  }
+  if (files !== null) throw refuse('data_files', `${files} with -d ${name}`, 'one of the two');
+  return name;
+}
+
+function splitOf(flag: string, text: string, isHub: boolean): SplitSlice[] {
   const slices = parseSplit(text);
   if ('found' in slices) throw refuse(flag, slices.found, slices.expected);
-  const unknown = slices.find(({ name }) => !LOCAL_SPLITS.includes(name));
+  if (isHub && slices.some(({ name }) => name !== slices[0].name)) throw refuse(flag, text, 'parts of one split');
+  const unknown = isHub ? undefined : slices.find(({ name }) => !LOCAL_SPLITS.includes(name));
   if (unknown) throw refuse(flag, `the split ${unknown.name}`, 'train, as the rows of local files are one split');
   return slices;
 }
 
 /** `--eval_split` and `--eval_files`: rows of the data files, a number of them that is drawn, or files of their own. */
-function measuredRows(text: string | null, evalFiles: readonly string[]): { split: SplitSlice[] | null; fields: Partial<Recipe> } {
+function measuredRows(
+  text: string | null,
+  evalFiles: readonly string[],
+  isHub: boolean,
+): { split: SplitSlice[] | null; fields: Partial<Recipe> } {
   // Olive's own default is the empty text.
   if (text === null || text === '') return { split: null, fields: evalFiles.length > 0 ? { held_out: 0 } : {} };
   if (evalFiles.length > 0) throw refuse('eval_split', `${text}, with --eval_files,`, 'one of the two');
-  if (!/^[-+.\d]/.test(text)) return { split: splitOf('eval_split', text), fields: { held_out: 0 } };
+  if (!/^[-+.\d]/.test(text)) return { split: splitOf('eval_split', text, isHub), fields: { held_out: 0 } };
   const count = Number(text);
   const isShare = count > 0 && count < 1;
   // 1.0 may have been meant as a share.
@@ -254,7 +315,6 @@ function checkNames(values: Record<string, string | boolean | undefined>): void 
   };
   only('torch_dtype', ['float32']);
   only('optim', ['adamw_torch', 'adamw']);
-  only('data_name', ['json', 'csv']);
 }
 
 function mappingOf(values: Record<string, string | boolean | undefined>): Partial<Recipe> {

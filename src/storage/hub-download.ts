@@ -82,7 +82,12 @@ export class HubDownloads {
     if (free !== null && free < needed) throw quotaError(joinPath(MODELS, key), { found: free, expected: needed });
     if (left?.source.commit !== source.commit) await this.#store.write(this.#sidecarPath(key), [await sealJson(sidecar)]);
 
-    const report = () => options.onProgress?.({ doneBytes: sum([...sizes.values()]), totalBytes });
+    let reported = -1;
+    const report = () => {
+      const doneBytes = sum([...sizes.values()]);
+      if (doneBytes !== reported) options.onProgress?.({ doneBytes, totalBytes });
+      reported = doneBytes;
+    };
     report();
     const fetched = new Map<string, string[]>();
     await eachOf(files, FILES_AT_A_TIME, options.signal, async (file, signal) => {
