@@ -64,6 +64,16 @@ export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
   };
 }
 
+/**
+ * Notes the first error outside of a scope. A function by itself: Dawn's package holds listeners for as long as the device lives, and one
+ * that sees the device, be it through its scope alone, would hold it for ever.
+ */
+function hearUncaptured(device: GPUDevice): { message: string | null } {
+  const heard: { message: string | null } = { message: null };
+  device.addEventListener('uncapturederror', (event) => (heard.message ??= event.error.message));
+  return heard;
+}
+
 export class Gpu {
   readonly device: GPUDevice;
   readonly adapter: AdapterDescription;
@@ -75,16 +85,14 @@ export class Gpu {
   #lostBecause: string | null = null;
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
-  #uncaptured: string | null = null;
+  readonly #uncaptured: { message: string | null };
 
   constructor(device: GPUDevice, adapter: AdapterDescription, limits: GpuLimits) {
     this.device = device;
     this.adapter = adapter;
     this.limits = limits;
     this.lost = device.lost.then((info) => (this.#lostBecause = info.message || info.reason || 'unknown reason'));
-    device.addEventListener('uncapturederror', (event) => {
-      this.#uncaptured ??= event.error.message;
-    });
+    this.#uncaptured = hearUncaptured(device);
   }
 
   /**
@@ -101,9 +109,9 @@ export class Gpu {
 
   /** @throws AppError `gpu/validation` when the device reported an error outside of a scope since the last call. */
   throwIfFailed(): void {
-    if (this.#uncaptured === null) return;
-    const message = this.#uncaptured;
-    this.#uncaptured = null;
+    const { message } = this.#uncaptured;
+    if (message === null) return;
+    this.#uncaptured.message = null;
     throw new AppError('gpu/validation', `the device refused a command: ${message}`);
   }
 
