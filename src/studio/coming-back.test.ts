@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { AppError } from '#base/errors.ts';
-import type { EvaluationMetrics, RunSummary, StepMetrics } from '#protocol/trainer.ts';
+import type { EvaluationMetrics, RunState, RunSummary, StepMetrics } from '#protocol/trainer.ts';
 import { DEFAULTS } from '#recipe/recipe.ts';
 import { interruptedRun } from '#studio/stores/runs.ts';
 import { type FakePage, openFakePage } from '#studio/testing/fake-page.ts';
@@ -70,6 +70,16 @@ it('names the newest run that was cut off, once nothing goes on, and until it wa
   ).toBeNull();
   page.studio.runs.getState().dismiss('new');
   expect(interrupted()).toBeNull();
+});
+
+it('offers a run that failed too, this page having made it or not, where a checkpoint of it is kept', async () => {
+  const failed: RunState = { kind: 'failed', step: 4, error: { code: 'gpu/device-lost', message: '', details: {} }, remedies: [] };
+  page.trainer.kept = [kept({ id: 'lost', state: 'failed' }), kept({ id: 'none', state: 'failed', checkpoints: [] })];
+  await page.studio.begin();
+  expect(interruptedRun(page.studio.runs.getState(), { state: failed, runId: 'lost' })?.id).toBe('lost');
+  page.trainer.kept = [kept({ id: 'none', state: 'failed', checkpoints: [] })];
+  await page.studio.runs.getState().refresh();
+  expect(interruptedRun(page.studio.runs.getState(), { state: failed, runId: 'none' })).toBeNull();
 });
 
 it('goes on with a run of the demo: its curves are those up to the checkpoint, then what comes', async () => {

@@ -104,9 +104,9 @@ async function readCurve(trainer: Trainer, runId: string, updatedAt: string): Pr
   };
 }
 
-/** Whether a kept run was on its way when its page or its browser went. */
-export function isInterrupted({ state }: Pick<RunSummary, 'state'>): boolean {
-  return state === 'running' || state === 'paused';
+/** Whether a kept run was on its way when its page, its browser or its device went. */
+export function isInterrupted({ state, checkpoints }: Pick<RunSummary, 'state' | 'checkpoints'>): boolean {
+  return state === 'running' || state === 'paused' || (state === 'failed' && checkpoints.length > 0);
 }
 
 /** The newest run that was cut off, unless one goes on now: that one is it. */
@@ -115,7 +115,7 @@ export function interruptedRun(
   { state, runId }: { state: RunState; runId: string | null },
 ): RunSummary | null {
   if (isActive(state)) return null;
-  const run = runs?.find((each) => isInterrupted(each) && each.id !== runId);
+  const run = runs?.find((each) => isInterrupted(each) && (each.id !== runId || state.kind === 'failed'));
   return run === undefined || run.id === dismissed ? null : run;
 }
 
