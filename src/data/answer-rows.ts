@@ -1,5 +1,5 @@
 /** Rows of a prompt and an answer: their tokens, and which of them are the answer's. Prompt-completion rows follow TRL 1.16's SFTTrainer. */
-import { chatDrafts, chatRow, isChat, plainTurns, thinksFor, turnsOf, turnText } from '#data/chat-rows.ts';
+import { chatDrafts, chatRow, type ChatRow, isChat, plainTurns, thinksFor, turnsOf, turnText } from '#data/chat-rows.ts';
 import { type ChatMessage, looksLikeMessages, readMessages } from '#data/conversation.ts';
 import { commonPrefixLength, type Draft, type DraftRow, type RowContext } from '#data/drafts.ts';
 import type { DataMapping } from '#data/mapping.ts';
@@ -51,7 +51,7 @@ export function completionText(
   context: Pick<RowContext, 'set' | 'renderChat'>,
   mapping: Mapping<'prompt-completion'>,
   index: number,
-): { before: string; whole: string; answer: ChatMessage | undefined } {
+): { row: ChatRow; before: string; whole: string; answer: ChatMessage | undefined } {
   const row = context.set.rows[index] ?? {};
   const asked = readMessages(context.set, index, mapping.prompt, own(row, mapping.prompt));
   const given = readMessages(context.set, index, mapping.completion, own(row, mapping.completion));
@@ -62,7 +62,7 @@ export function completionText(
   const thinking = thinksFor(first, read.thinking);
   const whole = context.renderChat(read.messages, { addGenerationPrompt: false, tools: null, thinking });
   const isAlone = last === asked.length && answer !== null;
-  return { before: prompt, whole: isAlone ? prompt + answer : whole, answer: first };
+  return { row: read, before: prompt, whole: isAlone ? prompt + answer : whole, answer: first };
 }
 
 /**

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Tokenizer, tokenizerFromFiles } from '#tokenizer/tokenizer.ts';
+import type { Tokenizer } from '#tokenizer/tokenizer.ts';
 import { chatRenderer } from '#data/chat-renderer.ts';
 import { chatRow, turnText } from '#data/chat-rows.ts';
 import { hasReasoning, readConversation, readMessages, withoutReasoning } from '#data/conversation.ts';
@@ -8,29 +7,10 @@ import type { RowContext, RowResult } from '#data/drafts.ts';
 import type { DataMapping, DataOptions } from '#data/mapping.ts';
 import { columnsOf, type Row } from '#data/rows.ts';
 import { rowSequences, tokenizeRows } from '#data/tokenize.ts';
+import { chatTokenizer, QWEN } from './fixtures/chat-tokenizers.ts';
 import fixture from './fixtures/chat-rows.json' with { type: 'json' };
 
-const file = (name: string): string => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
-
-/** The fixtures' tokenizer with the tokens and the template of a Qwen. */
-function tokenizerWith(chat_template: string | undefined): Tokenizer {
-  const json = JSON.parse(file('tokenizer.json')) as { added_tokens: object[]; model: { vocab: object } };
-  const first = Object.keys(json.model.vocab).length + 10;
-  const added = ['<|im_start|>', '<|im_end|>', '<think>', '</think>'].map((content, i) => ({
-    id: first + i,
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: content.startsWith('<|'),
-  }));
-  const config = { ...(JSON.parse(file('tokenizer_config.json')) as object), chat_template, eos_token: '<|im_end|>' };
-  return tokenizerFromFiles(JSON.stringify({ ...json, added_tokens: [...json.added_tokens, ...added] }), JSON.stringify(config));
-}
-
-const TOKENIZERS = { qwen2_5: tokenizerWith(fixture.templates.qwen2_5), qwen3: tokenizerWith(fixture.templates.qwen3) };
-type Template = keyof typeof TOKENIZERS;
+type Template = keyof typeof QWEN;
 
 const CHAT: DataOptions = {
   mapping: { kind: 'messages', column: 'messages' },
@@ -43,7 +23,7 @@ const CHAT: DataOptions = {
 };
 
 function contextOf(rows: readonly Row[], template: Template | null, mapping: DataMapping = CHAT.mapping): RowContext {
-  const tokenizer = template === null ? tokenizerWith(undefined) : TOKENIZERS[template];
+  const tokenizer = template === null ? chatTokenizer(undefined) : QWEN[template];
   const set = { file: 'rows.json', columns: columnsOf(rows), rows };
   return { set, options: { ...CHAT, mapping }, tokenizer, renderChat: chatRenderer(tokenizer) };
 }
@@ -91,9 +71,9 @@ describe('weights', () => {
     const messages = [ask('a'), said('b', { weight: 0 }), ask('c'), said('d', { weight: 1 })];
     const [whole, ...others] = rowSequences(contextOf([{ messages }], 'qwen2_5'))(0);
     expect(others).toEqual([]);
-    expect(read(whole, TOKENIZERS.qwen2_5).learnt).toEqual(['d<|im_end|>\n']);
+    expect(read(whole, QWEN.qwen2_5).learnt).toEqual(['d<|im_end|>\n']);
     const turns = rowSequences(contextOf([{ messages: [...messages, ask('e'), said('f')] }], 'qwen3'))(0);
-    expect(turns.flatMap((turn) => read(turn, TOKENIZERS.qwen3).learnt)).toEqual(['d<|im_end|>\n', 'f<|im_end|>\n']);
+    expect(turns.flatMap((turn) => read(turn, QWEN.qwen3).learnt)).toEqual(['d<|im_end|>\n', 'f<|im_end|>\n']);
   });
 
   it('leave nothing to learn where all are 0', () => {
@@ -128,7 +108,7 @@ describe('thinking', () => {
 
   it('puts the empty block into the prompt where the template renders none in the answer', () => {
     const template = `{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% if not enable_thinking %}<think></think>{% endif %}{% endif %}`;
-    const tokenizer = tokenizerWith(template);
+    const tokenizer = chatTokenizer(template);
     const { messages } = readConversation({ file: 'a' }, 0, 'm', plain);
     const row = chatRow({ messages, isLearnt: [true, true], tools: null });
     expect(turnText({ renderChat: chatRenderer(tokenizer) }, row, 1)).toMatchObject({

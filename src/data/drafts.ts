@@ -33,10 +33,10 @@ export interface Draft {
   merged: boolean;
 }
 
-/** A row that gives no sequence: no text, nothing in a column that it needs (`column`), or no loss within the maximum length. */
+/** A row that gives no sequence: no text, nothing in a column that it needs (`column`), a value of no use, or no loss within the maximum length. */
 export interface SkippedRow {
   kind: 'skipped';
-  why: 'empty' | 'missing' | 'no-loss';
+  why: 'empty' | 'missing' | 'invalid' | 'no-loss';
   /** Tokens before truncation. */
   length: number;
   column?: string;

@@ -117,7 +117,7 @@ export function renderTemplate(template: Template, row: Row, valueText: ValueTex
 }
 
 /** The value under a column and keys; undefined where one of them is not there. Own properties alone: a row may be any JSON. */
-function valueAt(row: Row, column: string, path: readonly string[]): unknown {
+export function valueAt(row: Row, column: string, path: readonly string[]): unknown {
   let value: unknown = Object.hasOwn(row, column) ? row[column] : undefined;
   for (const key of path) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;

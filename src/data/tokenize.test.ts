@@ -164,6 +164,7 @@ describe('tokenizeRows', () => {
       truncated: { count: 1, rows: [3] },
       empty: { count: 0, rows: [] },
       missing: { count: 2, rows: [1, 4] },
+      invalid: { count: 0, rows: [] },
       noLoss: { count: 1, rows: [2] },
       merged: { count: 0, rows: [] },
       split: { count: 0, rows: [] },

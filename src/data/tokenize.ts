@@ -24,6 +24,8 @@ export interface TokenizeReport {
   empty: RowFinding;
   /** Skipped: nothing in a column that the template names. */
   missing: RowFinding;
+  /** Skipped, where the caller wants that: a value that is of no use. */
+  invalid: RowFinding;
   /** Skipped: no token with loss within `maxLength`. */
   noLoss: RowFinding;
   /** Prompt and answer share a token; the model is asked in another context than it learnt in. */
@@ -48,6 +50,8 @@ export interface TokenizeCalls {
   rows?: readonly number[];
   /** No sequences at all are an empty result instead of an error. */
   mayBeEmpty?: boolean;
+  /** A row whose value is of no use is skipped as `invalid` instead of an error. */
+  skipInvalid?: boolean;
   /** Called every few rows and awaited, so that a caller can show progress, give way or throw `run/cancelled`. */
   onProgress?: (done: number, total: number) => void | Promise<void>;
 }
@@ -69,6 +73,17 @@ export function rowSequences(context: RowContext): (index: number) => [RowResult
     if ('why' in drafted) return [drafted];
     const [first, ...others] = draftsOf(drafted).map((each) => cutToLength(each, context.options.maxLength));
     return first === undefined ? [{ kind: 'skipped', why: 'no-loss', length: 0 }] : [first, ...others];
+  };
+}
+
+function skippingInvalid(draft: DraftRow): DraftRow {
+  return (index) => {
+    try {
+      return draft(index);
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'data/invalid') return { kind: 'skipped', why: 'invalid', length: 0 };
+      throw error;
+    }
   };
 }
 
@@ -103,7 +118,7 @@ function draftRows(context: RowContext): DraftRow {
  */
 export async function tokenizeRows(context: RowContext, calls: TokenizeCalls = {}): Promise<TokenizedRows> {
   const { set, options } = context;
-  const draft = draftRows(context);
+  const draft = calls.skipInvalid === true ? skippingInvalid(draftRows(context)) : draftRows(context);
   const joiner = options.strategy === 'join' ? new BlockJoiner(context) : undefined;
   const wanted = calls.rows ?? set.rows.map((_, i) => i);
   if (wanted.length === 0 && calls.mayBeEmpty !== true)
@@ -175,6 +190,7 @@ function emptyReport(): TokenizeReport {
     truncated: noRows(),
     empty: noRows(),
     missing: noRows(),
+    invalid: noRows(),
     noLoss: noRows(),
     merged: noRows(),
     split: noRows(),
@@ -196,6 +212,7 @@ function nothingToTrainOn({ set, options }: RowContext, report: TokenizeReport, 
   const reasons = [
     [report.empty.count, 'have no text'],
     [report.missing.count, 'lack a value that the template needs'],
+    [report.invalid.count, 'hold a value of no use'],
     [report.noLoss.count, `have no token with loss within ${options.maxLength} tokens`],
   ] as const;
   const found = reasons.flatMap(([count, what]) => (count > 0 ? [`${count} ${what}`] : [])).join(', ');

@@ -60,8 +60,8 @@ export interface DatasetSummary {
 /** How rows become sequences, and which are held out. */
 export type DataSettings = DataOptions & HoldOutOptions;
 
-/** No text, nothing in a column that the mapping needs, or no loss within the greatest length. */
-export type SkipReason = 'empty' | 'missing' | 'no-loss';
+/** No text, nothing in a column that the mapping needs, a value of no use there, or no loss within the greatest length. */
+export type SkipReason = 'empty' | 'missing' | 'invalid' | 'no-loss';
 
 export interface PreviewToken {
   id: number;
@@ -77,6 +77,11 @@ export interface Preview {
   text: string;
   /** After truncation; none when the row is left out. */
   tokens: PreviewToken[];
+  /** Which tokens come from no column: a template's own words, a hidden system prompt among them, and tokens at the ends. Ascending. */
+  added: { start: number; end: number }[];
+  /** Sequences that the row gives, and which of them this is: a conversation may be learnt turn by turn. */
+  parts: number;
+  part: number;
   /** Tokens before truncation. */
   fullLength: number;
   /** The last tokens of the prompt and the first of the answer merged into others: the model is asked in another context than it learns in. */
@@ -96,6 +101,16 @@ export interface DataReport {
   minTokens: number;
   medianTokens: number;
   maxTokens: number;
+  /** Of a hundred sequences five are longer. */
+  p95Tokens: number;
+  /** Sequences by their tokens before truncation. */
+  lengths: LengthHistogram;
+  /** The longest row before truncation. */
+  longestRow: { row: number; tokens: number } | null;
+  /** Columns that hold a few values again and again, the most frequent value first. */
+  labels: LabelBalance[];
+  /** All that was found, the worst first. Rows that are drawn to be held out are among them. */
+  findings: Finding[];
   truncatedRows: RowCount;
   mergedRows: RowCount;
   skipped: SkippedRows[];
@@ -116,6 +131,73 @@ export interface DataReport {
   leakedRows: RowCount;
   /** The most frequent values of the column that the split is even in, a hundred at most; null without one. */
   strata: StratumCount[] | null;
+}
+
+/** Bin i has the sequences of `i * binTokens` to below `(i + 1) * binTokens` tokens; at most 32 bins, each a power of two wide. */
+export interface LengthHistogram {
+  binTokens: number;
+  counts: number[];
+}
+
+export interface LabelBalance {
+  column: string;
+  values: { value: string; count: number }[];
+}
+
+export type Severity = 'info' | 'warning' | 'problem';
+
+/** What is found, and what `detail` then holds. */
+export type FindingKind =
+  /** { rows, expected } */
+  | 'few-rows'
+  /** Left out: no text. */
+  | 'empty'
+  /** Left out: nothing in a column that is needed. */
+  | 'missing'
+  /** Left out: a value of no use, as a message without a role. */
+  | 'invalid'
+  /** Left out: nothing with loss. { maxLength } */
+  | 'no-loss'
+  /** { maxLength, longest } */
+  | 'truncated'
+  | 'merged'
+  /** A sequence a turn: what is asked before one of them is no beginning of the whole conversation. */
+  | 'split-turns'
+  /** The same, letter by letter, as an earlier row. */
+  | 'exact-duplicate'
+  /** Almost the same as an earlier row, exact ones left out. { groups } */
+  | 'near-duplicate'
+  /** Held-out rows of a file of their own that are trained on. */
+  | 'leak'
+  /** { column }; a warning where the mapping names the column. */
+  | 'empty-field'
+  | 'empty-completion'
+  /** { column, value, share }: one value is in nearly all rows, or in fewer than five. */
+  | 'label-imbalance'
+  /** { example } */
+  | 'replacement-character'
+  | 'mojibake'
+  | 'missing-beginning'
+  | 'doubled-beginning'
+  | 'missing-end'
+  | 'doubled-end'
+  /** { text }: the system prompt that the template puts in by itself, and no row has. */
+  | 'hidden-prompt'
+  /** OpenAI's checks. { keys }, { roles } of what is not known. */
+  | 'chat-data-type'
+  | 'chat-missing-key'
+  | 'chat-unknown-key'
+  | 'chat-unknown-role'
+  | 'chat-missing-content'
+  | 'chat-no-assistant'
+  | 'chat-no-user';
+
+export interface Finding extends RowCount {
+  kind: FindingKind;
+  severity: Severity;
+  /** Whose rows are counted: the dataset's, or those of a held-out file of its own. */
+  of: 'dataset' | 'held-out';
+  detail: Record<string, string | number>;
 }
 
 export type SkippedRows = { why: SkipReason } & RowCount;
@@ -151,7 +233,7 @@ export interface DataCalls {
   openHubDataset(params: HubDatasetChoice): DatasetSummary & { hub: HubDatasetState };
   cancelHubDataset(): void;
   rows(params: { start: number; end: number }): Record<string, unknown>[];
-  preview(params: { row: number; settings: DataSettings }): Preview;
+  preview(params: { row: number; settings: DataSettings; part?: number }): Preview;
   /** Splits and tokenises every row; sequences wait for `takeRows`. A later call ends an earlier one with `run/cancelled`. */
   prepare(params: { settings: DataSettings }): PreparedData;
   /** The rows that `prepare` made last, to send to the trainer. */

@@ -7,7 +7,9 @@ import { type ComparedRows, groupRows, holdOut } from '#data/hold-out.ts';
 import { loadRows } from '#data/load-rows.ts';
 import type { DataMapping } from '#data/mapping.ts';
 import type { Row, RowSet } from '#data/rows.ts';
-import { rowTokenizer, type TokenizedRows, tokenizeRows } from '#data/tokenize.ts';
+import { checkRows } from '#data/row-checks.ts';
+import { TokenEnds } from '#data/token-ends.ts';
+import { type TokenizedRows, tokenizeRows } from '#data/tokenize.ts';
 import { openRows, type RowsFile } from '#formats/rows.ts';
 import type { DataEvents, DataSettings, DatasetSummary, PreparedData, Preview, TakenRows, TokenizerSummary } from '#protocol/data.ts';
 import { type Emit, transfer } from '#protocol/rpc.ts';
@@ -16,7 +18,8 @@ import { lengthsOf, packRows, reportOf, usedRows } from '#run/data-report.ts';
 import { guessMapping } from '#run/guess-mapping.ts';
 import { RateMeter } from '#run/metrics.ts';
 import { openTokenizerFiles } from '#run/open-files.ts';
-import { heldOutPrompt, mostlyReason, promptFields, renderPrompt } from '#run/prompts.ts';
+import { heldOutPrompt, type HeldOutPrompt, mostlyReason, promptFields, renderPrompt } from '#run/prompts.ts';
+import { hiddenPromptOf, previewOf } from '#run/row-preview.ts';
 import type { Tokenizer } from '#tokenizer/tokenizer.ts';
 
 /** Rows that a guess of the mapping looks at. */
@@ -105,28 +108,8 @@ export class DataSession {
     return file.rows(Math.min(start, file.rowCount), Math.min(end, file.rowCount));
   }
 
-  async preview({ row, settings }: { row: number; settings: DataSettings }): Promise<Preview> {
-    const context = await this.#context(settings);
-    const { tokenizer } = context;
-    const result = rowTokenizer(context)(row);
-    if (result.kind === 'skipped') {
-      const skipped = { why: result.why, column: result.column ?? null };
-      return { row, text: '', tokens: [], fullLength: result.length, isMerged: false, skipped };
-    }
-    const { tokens, lossMask } = result.sequence;
-    return {
-      row,
-      text: tokenizer.decode(tokens),
-      tokens: Array.from(tokens, (id, i) => ({
-        id,
-        text: tokenizer.tokenText(id),
-        hasLoss: lossMask[i] === 1,
-        isSpecial: tokenizer.decode([id], { skipSpecialTokens: true }) === '',
-      })),
-      fullLength: result.length,
-      isMerged: result.merged,
-      skipped: null,
-    };
+  async preview(params: { row: number; settings: DataSettings; part?: number }): Promise<Preview> {
+    return previewOf(await this.#context(params.settings), params.row, params.part ?? 0);
   }
 
   async prepare({ settings }: { settings: DataSettings }): Promise<PreparedData> {
@@ -157,15 +140,28 @@ export class DataSession {
       }
       await giveWay();
     };
-    const train = await tokenizeRows(context, { rows: split.train, onProgress: progressFrom(0) });
+    const train = await tokenizeRows(context, { rows: split.train, skipInvalid: true, onProgress: progressFrom(0) });
     const validation = await tokenizeRows(heldOutContext, {
       rows: split.heldOut,
       mayBeEmpty: true,
+      skipInvalid: true,
       onProgress: progressFrom(split.train.length),
     });
+    const checks = await checkRows(context.set, settings.mapping, settings.loss, giveWay);
+    await giveWay();
     this.#prepared = { train, validation, heldOut: split.heldOut, context: heldOutContext };
     return {
-      report: reportOf({ rowCount: context.set.rows.length, split, train, validation }),
+      report: reportOf({
+        settings,
+        rowCount: context.set.rows.length,
+        split,
+        train,
+        validation,
+        hasHeldOutFile: compared.heldOutSet !== null,
+        checks,
+        ends: new TokenEnds(context.tokenizer),
+        hiddenPrompt: hiddenPromptOf(context),
+      }),
       rowLengths: lengthsOf(train.sequences),
       validationLengths: lengthsOf(validation.sequences),
     };
@@ -185,7 +181,7 @@ export class DataSession {
     const rows: HeldOutRow[] = [];
     for (const row of heldOut) {
       if (rows.length >= limit) break;
-      const asked = heldOutPrompt(context, row);
+      const asked = askedOf(context, row);
       if (asked !== null) rows.push({ row, ...asked });
     }
     return rows;
@@ -247,6 +243,16 @@ export class DataSession {
   #requireDataset(): Dataset {
     if (this.#dataset === null) throw new AppError('data/no-rows', 'no dataset is open', { found: 0, expected: 1 });
     return this.#dataset;
+  }
+}
+
+/** A row of no use, which training left out, has no question. */
+function askedOf(context: RowContext, row: number): HeldOutPrompt | null {
+  try {
+    return heldOutPrompt(context, row);
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'data/invalid') return null;
+    throw error;
   }
 }
 

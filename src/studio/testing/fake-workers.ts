@@ -297,7 +297,7 @@ export class FakeData {
 
   preview({ row, settings }: { row: number; settings: DataSettings }): Preview {
     const text = this.#render(settings, row);
-    return { row, text, tokens: [], fullLength: text.split(/\s/).length, isMerged: false, skipped: null };
+    return { row, text, tokens: [], added: [], parts: 1, part: 0, fullLength: text.split(/\s/).length, isMerged: false, skipped: null };
   }
 
   prepare({ settings }: { settings: DataSettings }): PreparedData {
@@ -305,7 +305,8 @@ export class FakeData {
     const rowLengths = Uint32Array.from(this.#rows, (_, row) => this.#render(settings, row).split(/\s/).length);
     const none = { count: 0, rows: [] };
     const numbers = { rowCount: this.#rows.length, trainRows: this.#rows.length, heldOutRows: 1, sequences: rowLengths.length };
-    const lengths = { tokens: 0, lossTokens: 0, minTokens: 0, medianTokens: 0, maxTokens: 0 };
+    const counts = { tokens: 0, lossTokens: 0, minTokens: 0, medianTokens: 0, maxTokens: 0, p95Tokens: 0 };
+    const lengths = { ...counts, lengths: { binTokens: 8, counts: [] }, longestRow: null, labels: [], findings: [] };
     const validation = { validationRows: 1, validationSequences: 1, validationTokens: 1, validationLossTokens: 1, validationSkipped: [] };
     const split = { isTooFewToJudge: true, nearDuplicateRows: none, duplicateGroups: 0, leakedRows: none, strata: null };
     const findings = { truncatedRows: none, mergedRows: none, skipped: [] };

@@ -223,6 +223,7 @@ export const en = {
         empty: 'This row has no text; it is left out.',
         missing: (column: string | null) =>
           `This row has nothing in ${column === null ? 'a column that is needed' : `column “${column}”`}; it is left out.`,
+        invalid: 'This row holds a value that is of no use here; it is left out.',
         'no-loss': 'Nothing of the answer is within the longest sequence; this row is left out.',
       },
       tokenId: (id: number) => `token ${id}`,
@@ -248,6 +249,7 @@ export const en = {
       skipped: {
         empty: (n: number) => `${plural(n, 'row')} left out: no text.`,
         missing: (n: number) => `${plural(n, 'row')} left out: nothing in a column that is needed.`,
+        invalid: (n: number) => `${plural(n, 'row')} left out: a value that is of no use.`,
         'no-loss': (n: number) => `${plural(n, 'row')} left out: nothing of the answer within the longest sequence.`,
       },
       showRow: (row: number) => `Row ${count(row)}`,
