@@ -3,6 +3,9 @@ import { memorySource } from '#base/bytes.ts';
 import { AppError } from '#base/errors.ts';
 import { Random } from '#base/random.ts';
 import { type CheckpointFiles, CheckpointFolder, type DamagedCheckpoint } from '#storage/checkpoints.ts';
+import { HubDownloads } from '#storage/hub-download.ts';
+import { filesToFetch } from '#storage/hub-files.ts';
+import { Hub } from '#storage/hub.ts';
 import { KeptFiles } from '#storage/models.ts';
 import { opfsStore } from '#storage/opfs-store.ts';
 import { recordOperations, strike } from '#storage/testing/checkpoint-faults.ts';
@@ -19,6 +22,13 @@ export interface Tasks {
   model(params: { sizeBytes: number }): { fileBytes: number; damaged: number; damagedAfter: string[] };
   /** Keeps checkpoints, each after the other without an end; `written` says which are answered. */
   keep(params: { fromStep: number }): void;
+  /** Fetches a model of a hub, paused once after `pauseAfterBytes`; how many bytes were there then, and what is kept at the end. */
+  download(params: { endpoint: string; token: string; id: string; pauseAfterBytes: number }): {
+    ended: string;
+    pausedBytes: number;
+    files: Record<string, number>;
+    damaged: number;
+  };
   latest(): { step: number | null; isEqual: boolean; damaged: DamagedCheckpoint[] };
 }
 
@@ -96,6 +106,24 @@ const tasks: { [T in keyof Tasks]: (params: Parameters<Tasks[T]>[0]) => Promise<
       postMessage({ written: step });
       await checkpoints.prune(2, []);
     }
+  },
+
+  async download({ endpoint, token, id, pauseAfterBytes }) {
+    const store = await freshStore('hub');
+    const hub = new Hub({ endpoint, token });
+    const model = await hub.model(id);
+    const downloads = new HubDownloads(store);
+    const pause = new AbortController();
+    const onProgress = ({ doneBytes }: { doneBytes: number }) => doneBytes >= pauseAfterBytes && pause.abort();
+    const ended = await downloads.fetch(hub, model, filesToFetch(model), { onProgress, signal: pause.signal }).then(
+      () => 'whole',
+      (error: unknown) => (error instanceof AppError ? error.code : message(error)),
+    );
+    const [left] = await downloads.unfinished();
+    const { key, files } = await downloads.fetch(hub, model, filesToFetch(model));
+    const sizes = Object.fromEntries(Object.entries(files).map(([path, { sizeBytes }]) => [path, sizeBytes]));
+    const damaged = (await new KeptFiles(store, 'models').verify(key)).length;
+    return { ended, pausedBytes: left?.doneBytes ?? 0, files: sizes, damaged };
   },
 
   async latest() {
