@@ -2,6 +2,9 @@
 import type { WireError } from '#base/errors.ts';
 import type { HubCard, HubModel, HubModelChoice, HubProgress, HubState, HubWait, PartialDownload } from '#protocol/hub.ts';
 import type { Recipe } from '#recipe/recipe.ts';
+import type { HeldOutRow, PackedRows, ValidationRows } from '#storage/run-rows.ts';
+
+export type { HeldOutRow, PackedRows, ValidationRows as ValidationSet } from '#storage/run-rows.ts';
 
 /** Bytes by purpose: weights, adapter, gradients, optimizer, activations, kv-cache, batch, uniforms, scratch, readback. */
 export type Bytes = Record<string, number>;
@@ -39,28 +42,6 @@ export interface ModelSummary {
   key: string;
   /** Names that `target_modules` may hold. */
   linearNames: string[];
-}
-
-/** Sequences one after another: row i is tokens[offsets[i]] up to tokens[offsets[i + 1]]. */
-export interface PackedRows {
-  tokens: Uint32Array;
-  lossMask: Uint8Array;
-  offsets: Uint32Array;
-}
-
-/** Held-out sequences whose loss is measured. */
-export interface ValidationSet extends PackedRows {
-  /** Rows of the dataset that they stand for; where rows are joined there are fewer sequences. */
-  rowCount: number;
-}
-
-/** A row that is answered greedily before, during and after training. */
-export interface HeldOutRow {
-  /** Index in the dataset. */
-  row: number;
-  promptText: string;
-  prompt: Uint32Array;
-  expected: string;
 }
 
 export interface PlanSummary {
@@ -251,7 +232,7 @@ export interface NamedBytes {
 export interface StartParams {
   recipe: Recipe;
   rows: PackedRows;
-  validation: ValidationSet | null;
+  validation: ValidationRows | null;
   heldOut: HeldOutRow[];
   /** The dataset's name, for the list of runs. */
   dataName: string;
