@@ -53,9 +53,8 @@ export class HubFailures {
   }
 
   /** @source huggingface_hub 1.x utils/_http.py hf_raise_for_status: X-Error-Code, and 401 for what is not there or private */
-  refusal(subject: HubSubject, { status, headers }: Response): AppError {
+  refusal(subject: HubSubject, { status, headers }: Response, said: string): AppError {
     const code = headers.get('X-Error-Code');
-    const said = headers.get('X-Error-Message') ?? '';
     const answer = `${status}${code === null ? '' : ` ${code}`}`;
     const page = `${this.#endpoint}/${subject.kind === 'dataset' ? 'datasets/' : ''}${subject.id}`;
     const details = { found: answer, status };
@@ -63,7 +62,12 @@ export class HubFailures {
     if (status === 401 && /invalid credentials/i.test(said)) {
       return this.#error('hub/token', subject, '401, the hub does not know the token', { ...details, expected: 'a valid token' });
     }
-    if (code === 'GatedRepo' || (status === 403 && code === null)) {
+    if (status === 403 && code === null) {
+      // As of a token that may read no gated repositories: the hub's own words say which right is missing.
+      const message = `403${said === '' ? '' : `, ${JSON.stringify(said)}`}: the hub refuses it; see ${page}, and the rights of the token`;
+      return this.#error('hub/gated', subject, message, { ...details, expected: page });
+    }
+    if (code === 'GatedRepo') {
       const how = this.#hasToken ? 'with the account whose token is used' : 'and a token of that account be given';
       const message = `${answer}: it is gated; its terms must be accepted at ${page}, ${how}`;
       return this.#error('hub/gated', subject, message, { ...details, expected: page });

@@ -144,9 +144,20 @@ export class HubRequests {
     }
     if (response.ok) return response;
     await response.body?.cancel().catch(() => {});
-    const error = this.failures.refusal(subject, response);
-    const isPassing = response.status === 429 || response.status === 408 || response.status >= 500;
-    throw isPassing ? new Passing(error, response.status, retryAfterMs(response.headers)) : error;
+    const { status } = response;
+    const isElsewhere = response.url !== '' && new URL(response.url).origin !== this.endpoint;
+    const error = isElsewhere
+      ? this.failures.failed(subject, `${status} of ${new URL(response.url).host}`, 'the file')
+      : this.failures.refusal(subject, response, this.#saidBy(response));
+    // Where a hub sends one on to, an address holds for some time alone: asked again, the hub gives another.
+    const isPassing = [408, 429].includes(status) || status >= 500 || (isElsewhere && [401, 403].includes(status));
+    throw isPassing ? new Passing(error, status, retryAfterMs(response.headers)) : error;
+  }
+
+  /** What a hub gives as the reason, on one line; were the token in it, it would be left out. */
+  #saidBy({ headers }: Response): string {
+    const said = (headers.get('X-Error-Message') ?? '').slice(0, 300);
+    return this.#token === null ? said : said.replaceAll(this.#token, '(the token)');
   }
 
   async #askRange(path: string, subject: HubSubject, range: { start: number; end: number }, signal?: AbortSignal) {

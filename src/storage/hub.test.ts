@@ -308,6 +308,33 @@ describe('failures', () => {
     expect(waits.map(({ status }) => status)).toEqual([500, null]);
   });
 
+  test('an address of another server that no longer holds is asked for again', async () => {
+    const hub = hubOf();
+    const { commit } = await hub.model('tiny/llama');
+    const ref = { kind: 'model', id: 'tiny/llama', revision: commit, path: 'model.safetensors' } as const;
+    let isFirst = true;
+    local.fault = ({ server }) => {
+      if (server !== 'cdn' || !isFirst) return null;
+      isFirst = false;
+      return { kind: 'status', status: 403 };
+    };
+    expect((await hub.readRange(ref, 0, 4)).bytes).toEqual(FILES['model.safetensors'].subarray(0, 4));
+    local.fault = ({ server }) => (server === 'cdn' ? { kind: 'status', status: 403 } : null);
+    const error = await failureOf(hub.readRange(ref, 0, 4));
+    expect(error).toMatchObject({ code: 'hub/failed' });
+    expect(error.message).toMatch(/model\.safetensors: 403 of 127\.0\.0\.1:\d+ was found, the file was expected$/);
+  });
+
+  test('a refusal without a code is told in the hub’s own words, but for the token', async () => {
+    const said = 'Enable access to gated repositories for accepted in your settings';
+    local.fault = () => ({ kind: 'status', status: 403, headers: { 'X-Error-Message': said } });
+    const error = await failure('tiny/llama', { token: 'accepted' });
+    expect(error.code).toBe('hub/gated');
+    expect(error.message).toContain(
+      'tiny/llama: 403, "Enable access to gated repositories for (the token) in your settings": the hub refuses it',
+    );
+  });
+
   test('a hub that is not there, and one that answers something else', async () => {
     const error = await failure('tiny/llama', { endpoint: 'http://127.0.0.1:1' });
     expect(error).toMatchObject({ code: 'hub/offline', details: { host: '127.0.0.1:1' } });
