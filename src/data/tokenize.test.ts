@@ -165,6 +165,7 @@ describe('tokenizeRows', () => {
       empty: { count: 0, rows: [] },
       missing: { count: 2, rows: [1, 4] },
       invalid: { count: 0, rows: [] },
+      invalidReason: null,
       noLoss: { count: 1, rows: [2] },
       merged: { count: 0, rows: [] },
       split: { count: 0, rows: [] },

@@ -26,6 +26,8 @@ export interface TokenizeReport {
   missing: RowFinding;
   /** Skipped, where the caller wants that: a value that is of no use. */
   invalid: RowFinding;
+  /** What is wrong with the first of these. */
+  invalidReason: string | null;
   /** Skipped: no token with loss within `maxLength`. */
   noLoss: RowFinding;
   /** Prompt and answer share a token; the model is asked in another context than it learnt in. */
@@ -50,7 +52,7 @@ export interface TokenizeCalls {
   rows?: readonly number[];
   /** No sequences at all are an empty result instead of an error. */
   mayBeEmpty?: boolean;
-  /** A row whose value is of no use is skipped as `invalid` instead of an error. */
+  /** A row whose value is of no use, or that the chat template refuses, is skipped as `invalid`; where all are, the first error is thrown. */
   skipInvalid?: boolean;
   /** Called every few rows and awaited, so that a caller can show progress, give way or throw `run/cancelled`. */
   onProgress?: (done: number, total: number) => void | Promise<void>;
@@ -76,13 +78,17 @@ export function rowSequences(context: RowContext): (index: number) => [RowResult
   };
 }
 
-function skippingInvalid(draft: DraftRow): DraftRow {
+/** Skips rows whose value is of no use, or that the chat template refuses. `first` is told of the first of them. */
+function skippingInvalid(draft: DraftRow, first: (error: AppError) => void): DraftRow {
+  let isFirst = true;
   return (index) => {
     try {
       return draft(index);
     } catch (error) {
-      if (error instanceof AppError && error.code === 'data/invalid') return { kind: 'skipped', why: 'invalid', length: 0 };
-      throw error;
+      if (!(error instanceof AppError) || (error.code !== 'data/invalid' && error.code !== 'template/invalid')) throw error;
+      if (isFirst) first(error);
+      isFirst = false;
+      return { kind: 'skipped', why: 'invalid', length: 0 };
     }
   };
 }
@@ -118,7 +124,8 @@ function draftRows(context: RowContext): DraftRow {
  */
 export async function tokenizeRows(context: RowContext, calls: TokenizeCalls = {}): Promise<TokenizedRows> {
   const { set, options } = context;
-  const draft = calls.skipInvalid === true ? skippingInvalid(draftRows(context)) : draftRows(context);
+  let firstInvalid: AppError | null = null;
+  const draft = calls.skipInvalid === true ? skippingInvalid(draftRows(context), (error) => (firstInvalid = error)) : draftRows(context);
   const joiner = options.strategy === 'join' ? new BlockJoiner(context) : undefined;
   const wanted = calls.rows ?? set.rows.map((_, i) => i);
   if (wanted.length === 0 && calls.mayBeEmpty !== true)
@@ -146,6 +153,8 @@ export async function tokenizeRows(context: RowContext, calls: TokenizeCalls = {
   }
   await calls.onProgress?.(wanted.length, wanted.length);
   report.droppedTokens += joiner?.left ?? 0;
+  report.invalidReason = (firstInvalid as AppError | null)?.message ?? null;
+  if (firstInvalid !== null && report.invalid.count === report.rowsRead) throw firstInvalid as AppError;
   if (out.sequences.length === 0 && calls.mayBeEmpty !== true) throw nothingToTrainOn(context, report, joiner?.left);
   return out;
 }
@@ -191,6 +200,7 @@ function emptyReport(): TokenizeReport {
     empty: noRows(),
     missing: noRows(),
     invalid: noRows(),
+    invalidReason: null,
     noLoss: noRows(),
     merged: noRows(),
     split: noRows(),

@@ -15,6 +15,9 @@ it.each([
   ['{"a": 1', ' {"a": 1 ', true],
   ['', ' ', true],
   ['null', 'null', true],
+  ['<think>\nTwo, three.\n</think>\n\n5', '5', true],
+  ['hm {"a": 1}</think>{"b":2}', '<think></think>{"b": 2}', true],
+  ['<think>5', '5', false],
   ['{"__proto__": 1}', '{"__proto__": 2}', false],
 ])('%j against %j is %s', (answer, expected, same) => {
   expect(exactMatch(answer, expected)).toBe(same);

@@ -2,7 +2,7 @@
 
 /**
  * Whether `answer` says the same as `expected`. Where both parse as JSON their values are compared, so that spaces and the order of keys
- * do not count; otherwise the texts are compared, without white space at either end.
+ * do not count; otherwise the texts are compared, without white space at either end. What a model thought before its answer does not count.
  */
 export function exactMatch(answer: string, expected: string): boolean {
   return normalForm(answer) === normalForm(expected);
@@ -19,8 +19,13 @@ export function exactMatchRate(pairs: Iterable<{ answer: string; expected: strin
   return matches / count;
 }
 
+/** Ends what a model thinks, as Qwen, DeepSeek and others write it. */
+const THOUGHT_END = '</think>';
+
 /** JSON with sorted keys and no spaces, behind a mark that no trimmed text begins with; or the trimmed text. */
-function normalForm(text: string): string {
+function normalForm(whole: string): string {
+  const end = whole.lastIndexOf(THOUGHT_END);
+  const text = end < 0 ? whole : whole.slice(end + THOUGHT_END.length);
   let value: unknown;
   try {
     value = JSON.parse(text);

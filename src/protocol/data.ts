@@ -154,7 +154,7 @@ export type FindingKind =
   | 'empty'
   /** Left out: nothing in a column that is needed. */
   | 'missing'
-  /** Left out: a value of no use, as a message without a role. */
+  /** Left out: a value of no use, as a message without a role, or a row that the chat template refuses. { reason }: of the first. */
   | 'invalid'
   /** Left out: nothing with loss. { maxLength } */
   | 'no-loss'

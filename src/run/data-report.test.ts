@@ -143,7 +143,8 @@ describe('chat rows', () => {
     rows[5] = { messages: [{ role: 'user', content: 'nobody answers' }] };
     rows[6] = { messages: [{ role: 'boss', content: 'hm', mood: 1 }, ...chat(6)] };
     const report = await reportOf(rows, { mapping: CHAT, heldOut: 10 });
-    expect(of(report, 'invalid')).toMatchObject([{ severity: 'problem', count: 2, rows: [3, 4] }]);
+    const reason = expect.stringMatching(/^rows\.json, row [45], column 'messages.*was expected$/) as string;
+    expect(of(report, 'invalid')).toMatchObject([{ severity: 'problem', count: 2, rows: [3, 4], detail: { reason } }]);
     expect(of(report, 'chat-data-type')).toMatchObject([{ rows: [4] }]);
     expect(of(report, 'chat-missing-content')).toMatchObject([{ rows: [3] }]);
     expect(of(report, 'chat-no-assistant')).toMatchObject([{ rows: [5] }]);
@@ -153,6 +154,16 @@ describe('chat rows', () => {
     expect([...report.skipped, ...report.validationSkipped].reduce((sum, { count }) => sum + count, 0)).toBe(3);
     expect(report.sequences + report.validationSequences).toBe(47);
     expect(session.heldOut({ limit: 60 }).length).toBeGreaterThan(6);
+  });
+
+  it('that are all of no use are the first error', async () => {
+    await open('qwen3');
+    await expect(reportOf([{ messages: 'a' }, { messages: 3 }], { mapping: CHAT })).rejects.toMatchObject({
+      code: 'data/invalid',
+      message: "rows.json, row 1, column 'messages': text was found, a list of messages was expected",
+    });
+    await open(null);
+    await expect(reportOf([{ messages: chat(1) }], { mapping: CHAT })).rejects.toMatchObject({ code: 'template/invalid' });
   });
 
   it('that are learnt turn by turn, and the prompt that a template hides, are told', async () => {
@@ -182,6 +193,8 @@ describe('chat rows', () => {
         const { tokens } = await session.preview({ row: asked.row, settings: given });
         const first = tokens.findIndex(({ hasLoss }) => hasLoss);
         expect(tokens.slice(0, first).map(({ id }) => id)).toEqual([...asked.prompt]);
+        const hasThought = thinking !== 'off' && asked.row < 2;
+        expect(asked.expected).toBe(hasThought ? '<think>\nTwo, three.\n</think>\n\n5' : asked.row < 2 ? '5' : 'answer 14');
         const isClosed = thinking === 'off' || (thinking === 'auto' && asked.row === 2);
         expect(asked.promptText.endsWith('<think>\n\n</think>\n\n')).toBe(isClosed);
       }

@@ -51,8 +51,9 @@ export function heldOutPrompt(context: RowContext, index: number): HeldOutPrompt
     case 'prompt-completion': {
       const [prompt, completion] = [row[mapping.prompt], row[mapping.completion]];
       if (looksLikeMessages(prompt)) {
-        const { before, answer } = completionText(context, mapping, index);
-        return askedInChat(context, before, answer?.content ?? '');
+        const { before, whole, answer } = completionText(context, mapping, index);
+        const rendered = whole.startsWith(before) ? whole.slice(before.length) : null;
+        return answer === undefined ? null : askedInChat(context, before, answerText(context, answer, rendered));
       }
       return typeof prompt === 'string' && typeof completion === 'string' ? asked(context, prompt, completion) : null;
     }
@@ -65,15 +66,19 @@ function asked({ tokenizer }: RowContext, text: string, expected: string): HeldO
   return { promptText: withBeginning(text, tokenizer), prompt: promptTokens(text, tokenizer), expected: expected.trim() };
 }
 
-/** The last turn of the assistant that is learnt; a turn that calls tools is expected as the template writes the calls. */
+/** The last turn of the assistant that is learnt. */
 function askedTurn(context: RowContext, row: ChatRow): HeldOutPrompt | null {
   const last = row.messages.findLastIndex(({ role }, i) => role === 'assistant' && row.isLearnt[i]);
   const message = row.messages[last];
   if (message === undefined) return null;
   const { prompt, answer } = turnText(context, row, last);
-  const { tokenizer } = context;
-  const written = tokenizer.decode(tokenizer.encode(answer ?? '', { addSpecialTokens: false }), { skipSpecialTokens: true });
-  return askedInChat(context, prompt, message.tool_calls === undefined ? message.content : written);
+  return askedInChat(context, prompt, answerText(context, message, answer));
+}
+
+/** What the model has to write: the message's content; with its thoughts or its calls where it has any, as the template writes them. */
+function answerText({ tokenizer }: RowContext, message: ChatMessage, rendered: string | null): string {
+  if (rendered === null || (message.tool_calls === undefined && !hasReasoning(message))) return message.content;
+  return tokenizer.decode(tokenizer.encode(rendered, { addSpecialTokens: false }), { skipSpecialTokens: true });
 }
 
 /** A chat template writes its own special tokens. */

@@ -104,7 +104,7 @@ function addTokenized({ settings, train, validation, hasHeldOutFile }: FoundIn, 
   const kinds: readonly [FindingKind, (report: TokenizeReport) => RowFinding, Finding['detail']][] = [
     ['empty', (report) => report.empty, {}],
     ['missing', (report) => report.missing, {}],
-    ['invalid', (report) => report.invalid, {}],
+    ['invalid', (report) => report.invalid, { reason: train.report.invalidReason ?? validation.report.invalidReason ?? '' }],
     ['no-loss', (report) => report.noLoss, { maxLength }],
     ['truncated', (report) => report.truncated, { maxLength, longest }],
     ['merged', (report) => report.merged, {}],
