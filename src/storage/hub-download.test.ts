@@ -212,6 +212,16 @@ describe('a download', () => {
     expect(cdnRanges()).toHaveLength(7);
   });
 
+  test('a connection over which nothing comes any more is given up, and gone on with', async () => {
+    const store = memoryStore();
+    const impatient = new Hub({ endpoint: local.endpoint, sleep: async () => {}, idleMs: 1000 });
+    let count = 0;
+    local.fault = ({ server }) => (server === 'cdn' && count++ === 2 ? { kind: 'stall', afterBytes: 400_000 } : null);
+    const { key } = await new HubDownloads(store).fetch(impatient, model, filesToFetch(model));
+    await expectWhole(store, key);
+    expect(cdnRanges()).toContain('bytes=400000-899999');
+  });
+
   test('a server that knows no ranges starts anew, and nothing is written twice', async () => {
     const store = memoryStore();
     let count = 0;

@@ -13,6 +13,8 @@ export interface HubOptions {
   onWait?: (wait: HubWait) => void;
   /** Resolves after so long; rejects when the signal is aborted. Tests give a shorter one. */
   sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** Without one byte for so long a connection is given up. */
+  idleMs?: number;
 }
 
 export interface HubWait {
@@ -33,7 +35,6 @@ const ATTEMPTS = 5;
 const FIRST_BACKOFF_MS = 500;
 /** Hugging Face counts requests in windows of five minutes; whoever asks for a longer wait is not waited for. */
 const MAX_WAIT_MS = 330_000;
-/** Without one byte for so long a connection is given up. */
 const IDLE_MS = 60_000;
 /** A server that knows no ranges begins at the first byte: so much is read in vain at the most. */
 const MAX_SKIPPED_BYTES = 16_777_216;
@@ -47,10 +48,19 @@ export class HubRequests {
   readonly #token: string | null;
   readonly #fetch: typeof globalThis.fetch;
   readonly #sleep: NonNullable<HubOptions['sleep']>;
+  readonly #idleMs: number;
   readonly #onWait: NonNullable<HubOptions['onWait']>;
 
   /** @throws AppError `hub/failed` for an endpoint that is no address, or one to which a token would go in the clear. */
-  constructor({ endpoint = DEFAULT_ENDPOINT, token = null, fetch, onWait = () => {}, sleep = sleepFor }: HubOptions = {}) {
+  constructor({
+    endpoint = DEFAULT_ENDPOINT,
+    token = null,
+    fetch,
+    onWait = () => {},
+    sleep = sleepFor,
+    idleMs = IDLE_MS,
+  }: HubOptions = {}) {
+    this.#idleMs = idleMs;
     const { origin, host } = checkEndpoint(endpoint, token !== null && token !== '');
     this.endpoint = origin;
     this.host = host;
@@ -213,11 +223,11 @@ export class HubRequests {
     };
     try {
       for (;;) {
-        timer = setTimeout(giveUp, IDLE_MS);
+        timer = setTimeout(giveUp, this.#idleMs);
         const { done, value } = await reader.read();
         clearTimeout(timer);
         throwIfCancelled(signal, subject);
-        if (isIdle) throw new Error(`nothing for ${IDLE_MS / 1000} s`);
+        if (isIdle) throw new Error(`nothing for ${this.#idleMs / 1000} s`);
         if (done) break;
         yield value;
       }

@@ -31,6 +31,8 @@ export type Fault =
   | { kind: 'status'; status: number; headers?: Record<string, string> }
   /** The connection is cut after so many bytes of the body. */
   | { kind: 'drop'; afterBytes: number }
+  /** After so many bytes of the body nothing comes any more. */
+  | { kind: 'stall'; afterBytes: number }
   /** The whole file comes, whatever range was asked for. */
   | { kind: 'no-range' }
   /** One byte of the body is another. */
@@ -268,11 +270,9 @@ export class LocalHub {
     response.writeHead(range ? 206 : 200, { 'Content-Length': end - start });
     const body = bytes.slice(start, end);
     if (fault?.kind === 'flip') body[fault.at % body.byteLength] ^= 1;
-    if (fault?.kind !== 'drop') {
-      response.end(body);
-      return;
-    }
-    response.write(body.subarray(0, fault.afterBytes), () => response.destroy());
+    if (fault?.kind === 'drop') response.write(body.subarray(0, fault.afterBytes), () => response.destroy());
+    else if (fault?.kind === 'stall') response.write(body.subarray(0, fault.afterBytes));
+    else response.end(body);
   }
 
   #search(query: URLSearchParams, response: ServerResponse): void {
