@@ -11,8 +11,11 @@ export interface ParquetRows {
   rows(start: number, end: number): Promise<Record<string, JsonValue>[]>;
 }
 
-/** Bytes of values, as the file counts them, that are decoded and kept at once. */
-const WINDOW_BYTES = 67_108_864;
+/**
+ * Bytes of values, as the file counts them, that are decoded and kept at once. A part of a row group costs as much as the whole where
+ * columns are nested, as those of messages are.
+ */
+const WINDOW_BYTES = 134_217_728;
 /** The compressed bytes of a row group. */
 const MAX_GROUP_BYTES = 1_073_741_824;
 const MAX_ROWS = 20_000_000;
