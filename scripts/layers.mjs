@@ -11,7 +11,7 @@ import { isMain, ROOT } from './run.mjs';
 export const LAYERS = ['base', 'formats', 'tokenizer', 'data', 'recipe', 'metrics', 'engine', 'export', 'storage', 'protocol', 'run'];
 /** What stands on top: each with all that it may import besides itself. None may be imported by another. */
 export const TOPS = new Map([
-  ['studio', ['base', 'recipe', 'protocol']],
+  ['studio', ['base', 'recipe', 'metrics', 'protocol']],
   ['cli', LAYERS],
   ['workers', LAYERS],
 ]);

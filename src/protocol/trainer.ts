@@ -121,6 +121,8 @@ export interface RunSummary {
   /** Steps of the checkpoints that are kept, ascending. */
   checkpoints: number[];
   sizeBytes: number;
+  /** What the user wrote of it. */
+  note: string;
 }
 
 /** Something kept that cannot be used, by its file. */
@@ -271,6 +273,8 @@ export interface TrainerCalls {
   runs(): { runs: RunSummary[]; damaged: DamagedFile[] };
   /** What a kept run measured, as its charts show it. */
   history(params: { runId: string }): RunHistory;
+  /** `recipe/invalid` for a name of nothing, or one that is too long. */
+  renameRun(params: { runId: string; name: string; note: string }): void;
   removeRun(params: { runId: string }): void;
   storage(): StorageReport;
   /** Empties a part, or one item of it. What is in use stays: `run/busy`. */

@@ -56,6 +56,8 @@ export interface Archive {
   list(): Promise<{ runs: RunSummary[]; damaged: DamagedFile[] }>;
   open(runId: string): Promise<OpenedRun>;
   history(runId: string): Promise<RunHistory>;
+  /** @throws AppError `recipe/invalid` for a name of nothing, or one that is too long. */
+  rename(runId: string, words: { name: string; note: string }): Promise<void>;
   remove(runId: string): Promise<void>;
   report(): Promise<StorageReport>;
   empty(part: StoragePart, name?: string): Promise<void>;

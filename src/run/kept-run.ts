@@ -58,6 +58,16 @@ export class KeptRun implements ArchivedRun {
     this.#flush({ state: next, ...('step' in state ? { step: state.step } : {}) });
   }
 
+  /** In turn with what is written of the run meanwhile. @throws as RunStore's `update` */
+  async rename(words: { name: string; note: string }): Promise<void> {
+    const renamed = this.#writing.then(() => this.#store.update(this.id, words));
+    this.#writing = renamed.then(
+      () => {},
+      () => {},
+    );
+    await renamed;
+  }
+
   /** Resolves when all that was told is written, or could not be. */
   settled(): Promise<void> {
     this.#flush({});

@@ -111,7 +111,7 @@ export class Session {
         return null;
       }
     });
-    return { runId: this.#runId(), plan };
+    return { runId: this.#active?.kept?.id ?? parts.id, plan };
   }
 
   async resumeRun({ runId, maxSteps }: ParamsOf<'resumeRun'>): Promise<ReturnType<TrainerCalls['resumeRun']>> {
@@ -155,6 +155,10 @@ export class Session {
   async history({ runId }: { runId: string }): Promise<RunHistory> {
     await this.#active?.kept?.settled();
     return this.#requireArchive().history(runId);
+  }
+
+  async renameRun({ runId, ...words }: ParamsOf<'renameRun'>): Promise<void> {
+    await this.#requireArchive().rename(runId, words);
   }
 
   async removeRun({ runId }: { runId: string }): Promise<void> {
@@ -372,10 +376,6 @@ export class Session {
   #requireArchive(): Archive {
     if (!this.#archive) throw new AppError('storage/failed', 'this browser gives the page no storage: nothing is kept here');
     return this.#archive;
-  }
-
-  #runId(): string {
-    return this.#active?.kept?.id ?? this.#active?.run.parts.id ?? '';
   }
 
   #refuseWhileBusy(what: string): void {

@@ -20,11 +20,15 @@ import { emptyPart, readUsage } from '#storage/usage.ts';
 
 export type BlobOf = (path: string) => Promise<Blob>;
 
+const MOST_CHARACTERS = { name: 200, note: 10_000 };
+
 export class StoredArchive implements Archive {
   readonly #store: FileStore;
   readonly #runs: RunStore;
   readonly #models: KeptFiles;
   readonly #blobOf: BlobOf;
+  /** Who writes to a run since it was made or opened here: a run has one writer at a time. */
+  readonly #writers = new Map<string, KeptRun>();
 
   /** `blobOf`: a file of the store as the browser has it, to be handed to another worker. */
   constructor(store: FileStore, blobOf: BlobOf) {
@@ -51,7 +55,7 @@ export class StoredArchive implements Archive {
       note: '',
     };
     await this.#runs.create(run, { train: rows, validation, heldOut });
-    return new KeptRun(this.#runs, id);
+    return this.#writer(id);
   }
 
   async list(): Promise<{ runs: RunSummary[]; damaged: DamagedFile[] }> {
@@ -68,7 +72,7 @@ export class StoredArchive implements Archive {
     return {
       summary: await this.#summary(run),
       rows,
-      kept: new KeptRun(this.#runs, runId),
+      kept: this.#writer(runId),
       latest: { step, files },
       damaged: damaged.map(({ path, file, found, expected }) => ({ path: `${path}/${file}`, found, expected })),
     };
@@ -79,7 +83,21 @@ export class StoredArchive implements Archive {
     return { ...historyOf(records), damaged };
   }
 
+  async rename(runId: string, { name, note }: { name: string; note: string }): Promise<void> {
+    const words = { name: name.trim(), note: note.trim() };
+    if (words.name === '') throw new AppError('recipe/invalid', 'the name of a run: nothing was found', { expected: 'a name' });
+    for (const [what, said] of Object.entries(words)) {
+      const most = MOST_CHARACTERS[what as keyof typeof words];
+      if (said.length <= most) continue;
+      const message = `the ${what} of a run: ${said.length} characters were found, at most ${most} were expected`;
+      throw new AppError('recipe/invalid', message, { found: said.length, expected: most });
+    }
+    const writer = this.#writers.get(runId);
+    await (writer ? writer.rename(words) : this.#runs.update(runId, words));
+  }
+
   remove(runId: string): Promise<void> {
+    this.#writers.delete(runId);
     return this.#runs.remove(runId);
   }
 
@@ -123,7 +141,13 @@ export class StoredArchive implements Archive {
     return { name: kept.name, files };
   }
 
-  async #summary({ id, name, createdAt, updatedAt, state, step, steps, recipe, model, data }: StoredRun): Promise<RunSummary> {
+  #writer(id: string): KeptRun {
+    const writer = new KeptRun(this.#runs, id);
+    this.#writers.set(id, writer);
+    return writer;
+  }
+
+  async #summary({ id, name, createdAt, updatedAt, state, step, steps, recipe, model, data, note }: StoredRun): Promise<RunSummary> {
     const checkpoints = await this.#runs.checkpoints(id).list();
     return {
       id,
@@ -140,6 +164,7 @@ export class StoredArchive implements Archive {
       rowCount: data.rows,
       checkpoints: checkpoints.map((checkpoint) => checkpoint.step),
       sizeBytes: await this.#runs.sizeBytes(id),
+      note,
     };
   }
 }

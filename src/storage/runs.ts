@@ -91,7 +91,10 @@ export class RunStore {
   /** @throws AppError as `get`, `storage/quota`, `storage/failed`; the run is then as it was. */
   async update(id: string, change: RunChange): Promise<StoredRun> {
     const document = await this.#require(id);
-    return this.#save({ ...document, ...change, updatedAt: new Date().toISOString(), revision: document.revision + 1 });
+    // A run with another name is as old as it was.
+    const hasGoneOn = Object.keys(change).some((field) => field !== 'name' && field !== 'note');
+    const updatedAt = hasGoneOn ? new Date().toISOString() : document.updatedAt;
+    return this.#save({ ...document, ...change, updatedAt, revision: document.revision + 1 });
   }
 
   /** @throws AppError `storage/not-found`, `storage/damaged` naming the file, `format/unsupported` for a later version. */

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { AppError } from '#base/errors.ts';
 import type { EvaluationMetrics, RunState, RunSummary, StepMetrics } from '#protocol/trainer.ts';
 import { DEFAULTS } from '#recipe/recipe.ts';
+import { startFromRecipe } from '#studio/runs/start-from-recipe.ts';
 import { interruptedRun } from '#studio/stores/runs.ts';
 import { type FakePage, openFakePage } from '#studio/testing/fake-page.ts';
 import { keyOf } from '#studio/testing/fake-workers.ts';
@@ -24,6 +25,7 @@ const kept = (change: Partial<RunSummary> = {}): RunSummary => ({
   rowCount: 30,
   checkpoints: [2, 3],
   sizeBytes: 100,
+  note: '',
   ...change,
 });
 const step = (n: number, lossNats: number): StepMetrics => ({
@@ -101,10 +103,10 @@ it('goes on with a run of the demo: its curves are those up to the checkpoint, t
     evaluations: { last: { step: 2 }, best: { step: 2 } },
     started: { recipe: { model: 'demo' } },
   });
-  expect(page.studio.series.drawn().map(({ lossNats }) => lossNats)).toEqual([4, 3, 2]);
+  expect(page.studio.series.steps.map(({ lossNats }) => lossNats)).toEqual([4, 3, 2]);
   page.trainer.emit('metrics', { runId: 'a', steps: [step(4, 1)] });
   await until(() => page.studio.series.length === 4);
-  expect(page.studio.series.drawn().at(-1)?.lossNats).toBe(1);
+  expect(page.studio.series.steps.at(-1)?.lossNats).toBe(1);
 });
 
 it('keeps the steps that came before the answer of going on did', async () => {
@@ -118,7 +120,7 @@ it('keeps the steps that came before the answer of going on did', async () => {
   };
   await page.studio.begin();
   await page.studio.goingOn.getState().goOn({ run: kept() });
-  expect(page.studio.series.drawn().map(({ lossNats }) => lossNats)).toEqual([4, 3, 2, 1, 0.5]);
+  expect(page.studio.series.steps.map(({ lossNats }) => lossNats)).toEqual([4, 3, 2, 1, 0.5]);
 });
 
 it('trains a finished run further', async () => {
@@ -199,4 +201,56 @@ it('draws a kept run from what it measured, and anew when it went on since', asy
   await runs.getState().refresh();
   await runs.getState().loadCurves();
   expect(runs.getState().curves.a).toMatchObject({ lastLossNats: 1, best: null });
+});
+
+it('opens a kept run without training: its adapter can be asked, its curves are those up to the checkpoint', async () => {
+  const own = kept({ id: 'own', modelName: 'tiny', modelKey: keyOf('tiny') });
+  page.trainer.kept = [own];
+  page.trainer.models = [{ key: keyOf('tiny'), name: 'tiny', sizeBytes: 5 }];
+  page.trainer.histories.own = {
+    steps: [step(1, 4), step(2, 3), step(3, 2), step(4, 9)],
+    evaluations: [evaluation(2, 2.5, true), evaluation(4, 9, false)],
+  };
+  const trained: string[] = [];
+  page.trainer.start = () => {
+    throw new Error('a run was started');
+  };
+  page.studio.run.subscribe(({ state }) => trained.push(state.kind));
+  await page.studio.begin();
+  await page.studio.goingOn.getState().goOn({ run: own, isOpenedOnly: true });
+  expect(page.studio.model.getState().opened?.summary.name).toBe('tiny');
+  const run = page.studio.run.getState();
+  expect(run).toMatchObject({ runId: 'own', state: { kind: 'done', adapterStep: 3 }, latest: { step: 3, lossNats: 2 } });
+  expect(run.evaluations).toMatchObject({ last: { step: 2 }, best: { step: 2 } });
+  expect(page.studio.series.steps.map(({ lossNats }) => lossNats)).toEqual([4, 3, 2]);
+  expect(trained).not.toContain('training');
+  await page.studio.exports.getState().make();
+  expect(page.studio.exports.getState().made).not.toBeNull();
+});
+
+it('renames a run and keeps a note of it; a name that is refused leaves it as it was, and says why', async () => {
+  page.trainer.kept = [kept()];
+  await page.studio.begin();
+  const { runs } = page.studio;
+  expect(await runs.getState().rename('a', { name: 'Short', note: 'Twice the rank.' })).toBe(true);
+  expect(runs.getState().runs).toMatchObject([{ name: 'Short', note: 'Twice the rank.' }]);
+  page.trainer.renameRun = () => {
+    throw new AppError('recipe/invalid', 'the name of a run: nothing was found');
+  };
+  expect(await runs.getState().rename('a', { name: ' ', note: '' })).toBe(false);
+  expect(runs.getState()).toMatchObject({ error: { code: 'recipe/invalid' }, runs: [{ name: 'Short' }] });
+});
+
+it('puts the recipe of a kept run into the form, in the place of what was changed there', async () => {
+  const { recipe } = kept();
+  const mapping = { kind: 'template' as const, template: '{message} is {ticket}' };
+  await page.studio.begin();
+  page.studio.drafts.getState().setField('demo', 'seed', 7);
+  startFromRecipe(page.studio, { recipe: { ...recipe, mapping, loss_on: 'all', lora_r: 4, learning_rate: 0.5 }, dataName: 'train.jsonl' });
+  const now = page.studio.project.getState().recipe;
+  expect(now.recipe).toMatchObject({ lora_r: 4, learning_rate: 0.5, seed: recipe.seed, mapping, loss_on: 'all' });
+  expect(now.changed).toEqual(expect.arrayContaining(['lora_r', 'learning_rate']));
+  // The mapping of other rows stays where it is.
+  startFromRecipe(page.studio, { recipe: { ...recipe, mapping: { kind: 'text', column: 'text' } }, dataName: 'other.jsonl' });
+  expect(page.studio.project.getState().recipe.recipe).toMatchObject({ mapping, lora_r: recipe.lora_r });
 });

@@ -4,7 +4,8 @@ import { useStore } from 'zustand';
 import type { RunSummary } from '#protocol/trainer.ts';
 import { useStudio, useText } from '#studio/context.ts';
 import { useNow } from '#studio/parts/use-now.ts';
-import { RunActions } from '#studio/runs/RunActions.tsx';
+import { type Extra, RunActions } from '#studio/runs/RunActions.tsx';
+import { RunDetails } from '#studio/runs/RunDetails.tsx';
 import classes from '#studio/runs/runs.module.css';
 import { Spark } from '#studio/runs/Spark.tsx';
 import { TrainFurther } from '#studio/runs/TrainFurther.tsx';
@@ -44,13 +45,15 @@ function Row({ run }: { run: RunSummary }) {
   const studio = useStudio();
   const isOpen = useStore(studio.run, ({ runId, state }) => runId === run.id && state.kind !== 'idle');
   const now = useNow();
-  const [isExtending, setExtending] = useState(false);
+  const [extra, setExtra] = useState<Extra | null>(null);
+  const close = (): void => setExtra(null);
   return (
     <>
       <tr data-open={isOpen} data-run={run.id}>
         <td>
           <div className={classes.name}>{run.name}</div>
           <div className={classes.small}>{text.about(run.rowCount, run.recipe.lora_r, run.recipe.learning_rate)}</div>
+          {run.note !== '' && <div className={classes.note}>{run.note}</div>}
         </td>
         <td>
           {isOpen ? <LiveState /> : <div>{text.states[run.state]}</div>}
@@ -67,14 +70,12 @@ function Row({ run }: { run: RunSummary }) {
           </time>
         </td>
         <td className={classes.actions}>
-          <RunActions run={run} isOpen={isOpen} isExtending={isExtending} onExtend={() => setExtending(!isExtending)} />
+          <RunActions run={run} isOpen={isOpen} extra={extra} onExtra={setExtra} />
         </td>
       </tr>
-      {isExtending && (
+      {extra !== null && (
         <tr className={classes.extra}>
-          <td colSpan={6}>
-            <TrainFurther run={run} onDone={() => setExtending(false)} />
-          </td>
+          <td colSpan={6}>{extra === 'further' ? <TrainFurther run={run} onDone={close} /> : <RunDetails run={run} onDone={close} />}</td>
         </tr>
       )}
     </>

@@ -7,10 +7,13 @@ import { asAppError } from '#studio/stores/device.ts';
 import type { ModelSource, ModelStore } from '#studio/stores/model.ts';
 import type { RunStore } from '#studio/stores/run.ts';
 
-/** A kept run, and how many steps it is to have, where not those that it has. */
+/** A kept run, and what is to become of it. */
 export interface Wish {
   run: RunSummary;
+  /** How many steps it is to have, where not those that it has. */
   maxSteps?: number;
+  /** Its adapter is to be asked and downloaded; nothing is trained. */
+  isOpenedOnly?: boolean;
 }
 
 export interface GoingOnStore {
@@ -43,10 +46,11 @@ interface Parts {
 export function createGoingOnStore({ trainer, model, run, openModel, demoModel, rememberedModel, firstModel, show }: Parts) {
   return createStore<GoingOnStore>((set, get) => {
     const isOpen = (key: string): boolean => model.getState().opened?.summary.key === key;
-    const begin = async ({ run: kept, maxSteps }: Wish): Promise<void> => {
+    const begin = async ({ run: kept, maxSteps, isOpenedOnly }: Wish): Promise<void> => {
       set({ waiting: null, opening: null });
       show();
-      await run.getState().goOn(kept.id, maxSteps);
+      if (isOpenedOnly === true) await run.getState().open(kept.id);
+      else await run.getState().goOn(kept.id, maxSteps);
     };
     const keptModel = async (key: string): Promise<ModelSource | null> => {
       const { models } = await trainer.call('keptModels');

@@ -51,6 +51,8 @@ export interface RunStore {
   start: (recipe: Recipe, heldOut: readonly HeldOutRow[], dataName: string) => Promise<void>;
   /** Goes on with a kept run, whose model is open; its charts are filled with what it measured before. */
   goOn: (runId: string, maxSteps?: number) => Promise<void>;
+  /** Brings a kept run's adapter back, with its charts; nothing is trained. Its model is open. */
+  open: (runId: string) => Promise<void>;
   pause: () => void;
   resume: () => void;
   stop: () => void;
@@ -105,6 +107,16 @@ export function createRunStore({ trainer, data }: Clients, series: MetricSeries)
       if (get().state.kind === 'failed') set({ started: null });
       else set({ error, state: { kind: 'idle' }, started: null });
     };
+    /** Fills the charts with what a kept run measured. */
+    const showHistory = async (runId: string): Promise<StepMetrics[]> => {
+      set({ ...NOTHING, state: { kind: 'preparing', what: 'the kept run' } });
+      series.clear();
+      const { steps, evaluations } = await trainer.call('history', { runId });
+      series.append(steps);
+      for (const evaluation of evaluations) series.appendEvaluation(evaluation);
+      set({ latest: steps.at(-1) ?? null, evaluations: evaluationsOf(series) });
+      return steps;
+    };
     return {
       state: { kind: 'idle' },
       memory: null,
@@ -122,19 +134,29 @@ export function createRunStore({ trainer, data }: Clients, series: MetricSeries)
         }
       },
       async goOn(runId, maxSteps) {
-        set({ ...NOTHING, state: { kind: 'preparing', what: 'the kept run' } });
-        series.clear();
         try {
-          const { steps, evaluations } = await trainer.call('history', { runId });
-          series.append(steps);
-          for (const evaluation of evaluations) series.appendEvaluation(evaluation);
-          set({ latest: steps.at(-1) ?? null, evaluations: evaluationsOf(series) });
+          const steps = await showHistory(runId);
           const { plan, fromStep, recipe, heldOut, damaged } = await trainer.call('resumeRun', { runId, maxSteps });
           // Steps that came already took the place of those after the checkpoint.
           if (get().latest === (steps.at(-1) ?? null)) series.wentBack(fromStep);
           const started = { recipe, heldOut, validationRows: null };
           const saved = fromStep > 0 ? (get().saved ?? { step: fromStep, sizeBytes: null }) : get().saved;
           set({ runId, plan, started, saved, resumed: { fromStep, damaged }, evaluations: evaluationsOf(series) });
+        } catch (error) {
+          series.clear();
+          failed(error);
+        }
+      },
+      async open(runId) {
+        try {
+          const steps = await showHistory(runId);
+          const { plan, step, recipe, heldOut, damaged } = await trainer.call('openRun', { runId });
+          series.wentBack(step);
+          const latest = steps.findLast((each) => each.step <= step) ?? null;
+          const started = { recipe, heldOut, validationRows: null };
+          const saved = { step, sizeBytes: null };
+          const resumed = { fromStep: step, damaged };
+          set({ runId, plan, started, saved, resumed, latest, evaluations: evaluationsOf(series) });
         } catch (error) {
           series.clear();
           failed(error);

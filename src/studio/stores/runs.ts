@@ -5,7 +5,7 @@ import type { DamagedFile, EvaluationMetrics, RunState, RunSummary } from '#prot
 import type { Trainer } from '#studio/clients.ts';
 import { asAppError } from '#studio/stores/device.ts';
 import { isActive } from '#studio/stores/run.ts';
-import { MetricSeries } from '#studio/train/metric-series.ts';
+import { curvePoints } from '#studio/train/curve-points.ts';
 
 /** What a row of the table draws and says of a run's losses. */
 export interface RunCurve {
@@ -29,6 +29,8 @@ export interface RunsStore {
   refresh: () => Promise<void>;
   /** Reads what the newest runs measured, one after another. */
   loadCurves: () => Promise<void>;
+  /** Whether it has its name and its note now. */
+  rename: (id: string, words: { name: string; note: string }) => Promise<boolean>;
   /** Whether it is gone. */
   remove: (id: string) => Promise<boolean>;
   dismiss: (id: string) => void;
@@ -42,6 +44,17 @@ const SPARK_POINTS = 48;
 export function createRunsStore(trainer: Trainer) {
   return createStore<RunsStore>((set, get) => {
     let turn = 0;
+    const change = async (how: () => Promise<void>): Promise<boolean> => {
+      try {
+        await how();
+        set({ error: null });
+        await get().refresh();
+        return true;
+      } catch (error) {
+        set({ error: asAppError(error) });
+        return false;
+      }
+    };
     return {
       runs: null,
       damaged: [],
@@ -69,17 +82,8 @@ export function createRunsStore(trainer: Trainer) {
           }
         }
       },
-      async remove(id) {
-        try {
-          await trainer.call('removeRun', { runId: id });
-          set({ error: null });
-          await get().refresh();
-          return true;
-        } catch (error) {
-          set({ error: asAppError(error) });
-          return false;
-        }
-      },
+      rename: (id, words) => change(() => trainer.call('renameRun', { runId: id, ...words })),
+      remove: (id) => change(() => trainer.call('removeRun', { runId: id })),
       dismiss(dismissed) {
         set({ dismissed });
       },
@@ -92,14 +96,11 @@ export function createRunsStore(trainer: Trainer) {
 
 async function readCurve(trainer: Trainer, runId: string, updatedAt: string): Promise<RunCurve> {
   const { steps, evaluations, damaged } = await trainer.call('history', { runId });
-  const series = new MetricSeries();
-  series.append(steps);
-  for (const evaluation of evaluations) series.appendEvaluation(evaluation);
   return {
     updatedAt,
-    smoothLossNats: series.drawn(SPARK_POINTS).map(({ smoothLossNats }) => smoothLossNats),
+    smoothLossNats: curvePoints(steps, [], { limit: SPARK_POINTS }).map(({ smooth }) => smooth.lossNats),
     lastLossNats: steps.at(-1)?.lossNats ?? null,
-    best: series.bestEvaluation,
+    best: evaluations.findLast(({ isBest }) => isBest) ?? null,
     damaged,
   };
 }

@@ -1,8 +1,9 @@
 /** Shows the stores of one tab in others: what changes is told, a newcomer gets all of it. Knows stores, and not what they say. */
 import type { StoreApi } from 'zustand';
 import { AppError, fromWire, toWire, type WireError } from '#base/errors.ts';
-import type { EvaluationMetrics, StepMetrics } from '#protocol/trainer.ts';
+import type { EvaluationMetrics } from '#protocol/trainer.ts';
 import type { Studio } from '#studio/studio.ts';
+import type { SeriesStep } from '#studio/train/metric-series.ts';
 
 type Values = Record<string, unknown>;
 
@@ -26,7 +27,7 @@ export interface TabChannel {
 interface SeriesChange {
   /** Whether what was there before is of no use any more. */
   isWhole: boolean;
-  steps: Pick<StepMetrics, 'step' | 'lossNats'>[];
+  steps: readonly SeriesStep[];
   evaluations: readonly EvaluationMetrics[];
 }
 
@@ -118,12 +119,12 @@ export function askRows(channel: TabChannel): (start: number, end: number) => Pr
 function followSeries(series: Studio['series']): (isWhole: boolean) => SeriesChange | null {
   let version = -1;
   let told = 0;
-  let last: Pick<StepMetrics, 'step' | 'lossNats'> | undefined;
+  let last: SeriesStep | undefined;
   let evaluations: readonly EvaluationMetrics[] = [];
   return (isWhole) => {
     if (!isWhole && series.version === version) return null;
     version = series.version;
-    const steps = series.drawn(Infinity).map(({ step, lossNats }) => ({ step, lossNats }));
+    const { steps } = series;
     const at = steps[told - 1];
     const isSame = told === 0 || (at !== undefined && at.step === last?.step && Object.is(at.lossNats, last.lossNats));
     const goesOn = !isWhole && isSame && series.evaluations.length >= evaluations.length;

@@ -150,7 +150,7 @@ describe('a second tab', () => {
     await train(first, 3, 4);
     await until(() => studioOf(second).series.length === 4);
     expect(runOf(second)).toMatchObject({ state: training(4), latest: { step: 4 }, started: { recipe: { max_steps: 7 } } });
-    expect(studioOf(second).series.drawn()).toEqual(studioOf(first).series.drawn());
+    expect(studioOf(second).series.steps).toEqual(studioOf(first).series.steps);
     expect(studioOf(second).series.evaluations).toEqual([evaluation(2)]);
 
     first.trainer?.emit('answers', { step: 4, total: 4, baseExact: 0, tunedExact: 3, answers: [] });
@@ -166,7 +166,7 @@ describe('a second tab', () => {
     await until(() => studioOf(second).series.length === 1);
     await train(first, 2);
     await until(() => studioOf(second).series.length === 2);
-    expect(studioOf(second).series.drawn()).toEqual(studioOf(first).series.drawn());
+    expect(studioOf(second).series.steps).toEqual(studioOf(first).series.steps);
     first.trainer?.emit('state', { kind: 'done', step: 2, steps: 7, endedBy: 'stopped', adapterStep: 2 });
     await until(() => runOf(second).state.kind === 'done');
     await studioOf(first).startRun();

@@ -115,6 +115,10 @@ export class FakeTrainer {
     return { ...(this.histories[runId] ?? { steps: [], evaluations: [] }), damaged: null };
   }
 
+  renameRun({ runId, ...words }: { runId: string; name: string; note: string }): void {
+    this.kept = this.kept.map((run) => (run.id === runId ? { ...run, ...words } : run));
+  }
+
   removeRun({ runId }: { runId: string }): void {
     this.kept = this.kept.filter(({ id }) => id !== runId);
   }

@@ -39,6 +39,12 @@ export function loss(value: number): string {
   return value.toFixed(Math.abs(value) < 10 ? 3 : 1);
 }
 
+/** 5e-4, 2.5e-5, 0.01: learning rates and the like. */
+export function exponent(value: number): string {
+  if (value === 0 || !Number.isFinite(value)) return String(value);
+  return Math.abs(value) < 0.01 ? value.toExponential(3).replace(/\.?0+e/, 'e') : String(Number(value.toPrecision(3)));
+}
+
 export function perplexity(value: number): string {
   if (!Number.isFinite(value)) return 'not finite';
   if (value >= 1e6) return value.toExponential(1);

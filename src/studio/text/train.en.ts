@@ -3,6 +3,7 @@ import type { DamagedFile } from '#protocol/trainer.ts';
 import type { FormGroup } from '#studio/train/form-groups.ts';
 import { bytes, count, loss, parameters } from '#studio/text/format.ts';
 import { plural } from '#studio/text/plural.ts';
+import { runWarnings } from '#studio/text/run-warnings.en.ts';
 
 export const train = {
   lead: 'The adapter learns from the rows; the base stays as it is.',
@@ -69,8 +70,26 @@ export const train = {
   charts: {
     loss: 'Loss, nats per token',
     perplexity: 'Perplexity',
+    gradientNorm: 'Gradient norm',
+    learningRate: 'Learning rate',
+    rate: 'Tokens per second',
     step: 'step',
+    steps: (first: number, last: number) => `steps ${count(first)} to ${count(last)}`,
     raw: 'each step',
+    /** Where a point stands for several steps. */
+    extreme: 'least or most',
+    tools: 'How the charts are drawn',
+    smoothing: 'Smoothing',
+    log: 'Log axis',
+    clip: 'Clip outliers',
+    clipRule: 'Axes show the 5th to the 95th percentile of the points.',
+    csv: 'Download CSV',
+    png: 'PNG',
+    pngOf: (title: string) => `${title}: download as PNG`,
+    pngFailed: 'This browser made no picture.',
+    full: 'Full size',
+    fullOf: (title: string) => `${title}: full size`,
+    allCharts: 'All charts',
     smooth: 'smoothed',
     accuracy: 'Token accuracy, held-out rows',
     validation: 'held-out rows',
@@ -109,13 +128,10 @@ export const train = {
     adapterLost:
       'The graphics device was lost, and the adapter with it: no checkpoint of it was kept. The curves are those of the run that was.',
     wentBackTo: (step: number) => `The graphics device was lost. The adapter is that of step ${count(step)}, its last checkpoint.`,
-    software: 'This device computes on the CPU; a GPU would be many times faster.',
-    notFinite:
-      'The loss or a gradient was not a number, so that step changed nothing and the run paused. Stop, lower the learning rate and start again.',
+    ...runWarnings,
     truncated: (n: number) => `${plural(n, 'row')} cut off at the longest sequence.`,
     merged: (n: number) =>
       `In ${plural(n, 'row')} prompt and answer share a token, so the model is asked in another context than it learns in.`,
-    rising: 'The loss has risen well above its lowest: the learning rate may be too high.',
   },
   answers: {
     heading: 'Held-out rows',

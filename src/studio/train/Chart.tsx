@@ -1,4 +1,4 @@
-/** One curve by step: each step faint, the smoothed line firm, held-out rows as points joined. One cursor reads every chart at once. */
+/** One quantity by step: each step faint, the smoothed line firm, held-out rows as points joined. One cursor reads every chart at once. */
 import {
   type AxisDomain,
   CartesianGrid,
@@ -13,15 +13,19 @@ import {
 } from 'recharts';
 import { useText } from '#studio/context.ts';
 import classes from '#studio/train/charts.module.css';
-import type { CurvePoint } from '#studio/train/metric-series.ts';
+import { clippedRange, type CurvePoint, type Quantity } from '#studio/train/curve-points.ts';
 import { compact, count } from '#studio/text/format.ts';
 
+export type Scale = 'linear' | 'log' | 'share';
+
 export interface Curve {
-  raw: 'lossNats' | 'perplexity' | null;
-  smooth: 'smoothLossNats' | 'smoothPerplexity' | null;
-  validation: 'validationLossNats' | 'validationPerplexity' | 'accuracy';
-  /** `share`: from 0 to 1, as a linear scale. */
-  scale: 'linear' | 'log' | 'share';
+  /** Null: measured on held-out rows alone. */
+  quantity: Quantity | null;
+  /** Whether a smoothed line says more than the steps themselves. */
+  isSmoothed: boolean;
+  validation: 'validationLossNats' | 'validationPerplexity' | 'accuracy' | null;
+  /** Of its axis to begin with. `share`: from 0 to 1, as a linear scale, whatever is chosen. */
+  scale: Scale;
   format: (value: number) => string;
   /** On the axis. */
   tick: (value: number) => string;
@@ -29,13 +33,15 @@ export interface Curve {
 
 interface ChartProps {
   title: string;
-  points: CurvePoint[];
+  points: readonly CurvePoint[];
   curve: Curve;
+  scale: Scale;
+  isClipped: boolean;
   /** When its first point will come. */
   empty: string;
 }
 
-export function Chart({ title, points, curve, empty }: ChartProps) {
+export function Chart({ title, points, curve, scale, isClipped, empty }: ChartProps) {
   const text = useText().train.charts;
   if (points.length === 0) {
     return (
@@ -44,13 +50,17 @@ export function Chart({ title, points, curve, empty }: ChartProps) {
       </div>
     );
   }
+  const { quantity, validation } = curve;
+  const shown = points.map((point) => drawnOf(point, curve, scale));
   const tick = { fill: 'var(--ink-2)', fontSize: 12 };
-  const best = points.find(({ isBest }) => isBest === true);
+  const best = validation === null ? undefined : shown.find(({ isBest }) => isBest === true);
   const isAlone = points.length === 1;
+  const clipped = isClipped && scale !== 'share' ? clippedRange(valuesOf(shown)) : null;
+  const raw = { strokeWidth: 1, stroke: curve.isSmoothed ? 'var(--accent-faint)' : 'var(--accent)' };
   return (
     <figure className={classes.chart} aria-label={text.label(title, points.length)} data-points={points.length}>
       <ResponsiveContainer>
-        <LineChart data={points} syncId="run" margin={{ top: 8, right: 8, bottom: 20, left: 0 }}>
+        <LineChart data={shown} syncId="run" margin={{ top: 8, right: 8, bottom: 20, left: 0 }}>
           <CartesianGrid stroke="var(--line)" vertical={false} />
           <XAxis
             dataKey="step"
@@ -63,34 +73,32 @@ export function Chart({ title, points, curve, empty }: ChartProps) {
             label={{ value: text.step, position: 'insideBottom', offset: -14, fill: 'var(--ink-2)', fontSize: 12 }}
           />
           <YAxis
-            scale={curve.scale === 'log' ? 'log' : 'linear'}
-            domain={DOMAINS[curve.scale]}
-            ticks={curve.scale === 'share' ? shareTicks(points) : undefined}
+            scale={scale === 'log' ? 'log' : 'linear'}
+            domain={clipped ?? DOMAINS[scale]}
+            ticks={scale === 'share' ? shareTicks(points) : undefined}
             tickFormatter={curve.tick}
             tick={tick}
             tickLine={false}
             axisLine={false}
-            width={44}
-            allowDataOverflow={false}
+            width={48}
+            allowDataOverflow={clipped !== null}
           />
           <Tooltip isAnimationActive={false} cursor={{ stroke: 'var(--ink-3)' }} content={<Reading curve={curve} />} />
-          {curve.raw !== null && (
-            <Line dataKey={curve.raw} stroke="var(--accent-faint)" strokeWidth={1} dot={isAlone} isAnimationActive={false} />
+          {quantity !== null && <Line dataKey="raw" {...raw} dot={isAlone} isAnimationActive={false} />}
+          {curve.isSmoothed && <Line dataKey="smooth" stroke="var(--accent)" strokeWidth={2} dot={isAlone} isAnimationActive={false} />}
+          {validation !== null && (
+            <Line
+              dataKey="validation"
+              stroke="var(--ink)"
+              strokeWidth={1.5}
+              dot={{ r: 2.5, fill: 'var(--ink)', strokeWidth: 0 }}
+              activeDot={{ r: 4, fill: 'var(--ink)', strokeWidth: 0 }}
+              connectNulls
+              isAnimationActive={false}
+            />
           )}
-          {curve.smooth !== null && (
-            <Line dataKey={curve.smooth} stroke="var(--accent)" strokeWidth={2} dot={isAlone} isAnimationActive={false} />
-          )}
-          <Line
-            dataKey={curve.validation}
-            stroke="var(--ink)"
-            strokeWidth={1.5}
-            dot={{ r: 2.5, fill: 'var(--ink)', strokeWidth: 0 }}
-            activeDot={{ r: 4, fill: 'var(--ink)', strokeWidth: 0 }}
-            connectNulls
-            isAnimationActive={false}
-          />
           {best !== undefined && (
-            <ReferenceDot x={best.step} y={best[curve.validation]} r={6} fill="none" stroke="var(--ink)" strokeWidth={1.5} />
+            <ReferenceDot x={best.step} y={best.validation ?? undefined} r={6} fill="none" stroke="var(--ink)" strokeWidth={1.5} />
           )}
         </LineChart>
       </ResponsiveContainer>
@@ -98,10 +106,36 @@ export function Chart({ title, points, curve, empty }: ChartProps) {
   );
 }
 
-const DOMAINS: Record<Curve['scale'], AxisDomain> = {
+interface Drawn {
+  step: number;
+  firstStep: number;
+  raw: number | null;
+  smooth: number | null;
+  validation: number | null;
+  isBest?: boolean;
+}
+
+/** What is not finite has no place on an axis, and what is not above zero has none on a logarithmic one. */
+function drawnOf({ step, firstStep, raw, smooth, isBest, ...point }: CurvePoint, { quantity, validation }: Curve, scale: Scale): Drawn {
+  const placed = (value: number | undefined): number | null =>
+    value === undefined || !Number.isFinite(value) || (scale === 'log' && value <= 0) ? null : value;
+  return {
+    step,
+    firstStep,
+    raw: quantity === null ? null : placed(raw[quantity]),
+    smooth: quantity === null ? null : placed(smooth[quantity]),
+    validation: validation === null ? null : placed(point[validation]),
+    isBest,
+  };
+}
+
+function valuesOf(shown: readonly Drawn[]): number[] {
+  return shown.flatMap(({ raw, validation }) => [raw, validation]).filter((value) => value !== null);
+}
+
+const DOMAINS: Record<Scale, AxisDomain> = {
   linear: ['auto', 'auto'],
-  // A perplexity is at least 1.
-  log: [(min: number) => Math.max(1, min * 0.95), 'auto'],
+  log: [(min: number) => min * 0.95, 'auto'],
   share: [(min: number) => shareFloor(min), 1],
 };
 
@@ -123,20 +157,18 @@ export function shortNumber(value: number): string {
 /** recharts gives it the rest of its properties. */
 function Reading({ active, payload, curve }: Partial<TooltipContentProps> & { curve: Curve }) {
   const text = useText().train.charts;
-  const point = payload?.[0]?.payload as CurvePoint | undefined;
+  const point = payload?.[0]?.payload as Drawn | undefined;
   if (active !== true || point === undefined) return null;
-  const readings: [string, number | undefined][] = [
-    [text.raw, curve.raw === null ? undefined : point[curve.raw]],
-    [text.smooth, curve.smooth === null ? undefined : point[curve.smooth]],
-    [text.validation, point[curve.validation]],
+  const readings: [string, number | null][] = [
+    [point.firstStep === point.step ? text.raw : text.extreme, point.raw],
+    [text.smooth, curve.isSmoothed ? point.smooth : null],
+    [text.validation, point.validation],
   ];
   return (
     <div className={classes.tooltip}>
-      <div>
-        {text.step} {count(point.step)}
-      </div>
+      <div>{point.firstStep === point.step ? `${text.step} ${count(point.step)}` : text.steps(point.firstStep, point.step)}</div>
       {readings.map(([label, value]) =>
-        value === undefined ? null : (
+        value === null ? null : (
           <div key={label}>
             {label} {curve.format(value)}
           </div>
