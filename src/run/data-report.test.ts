@@ -117,6 +117,13 @@ describe('findings', () => {
     ]);
   });
 
+  it('tell a beginning that a prompt has already', async () => {
+    await open(null);
+    const rows = good(50).map(({ input, output }, i) => ({ prompt: i === 7 ? `<s>${input}\n` : `${input}\n`, completion: output }));
+    const report = await reportOf(rows, { mapping: { kind: 'prompt-completion', prompt: 'prompt', completion: 'completion' } });
+    expect(report.findings).toEqual([{ kind: 'doubled-beginning', severity: 'problem', of: 'dataset', count: 1, rows: [7], detail: {} }]);
+  });
+
   it('tell texts without an end as a note, as Olive has them, and of joined rows nothing', async () => {
     await open(null);
     const all = { mapping: { kind: 'text', column: 'input' }, loss: 'all' } as const;

@@ -55,6 +55,28 @@ describe('opening', () => {
     expect(await session.rows({ start: summary.rowCount - 1, end: summary.rowCount + 50 })).toHaveLength(1);
   });
 
+  it('opens Parquet and plain text, and says what a row of these is', async () => {
+    const parquet = readFileSync(new URL('../formats/fixtures/parquet/datasets.parquet', import.meta.url));
+    expect(await session.openDataset({ path: 'chats.parquet', file: new Blob([new Uint8Array(parquet)]) })).toMatchObject({
+      format: 'parquet',
+      columns: ['messages', 'tools'],
+      rowCount: 3,
+      guess: { mapping: { kind: 'messages', column: 'messages', tools: 'tools' }, recognised: { kind: 'openai-chat', hasTools: true } },
+    });
+    expect((await session.rows({ start: 1, end: 2 }))[0].messages).toMatchObject([{ content: 'Weather in 上海?' }, { role: 'assistant' }]);
+    for (const [text, unit, rowCount] of [
+      ['One,\ntwo.\n\nThree.', 'paragraph', 2],
+      ['One,\ntwo.\nThree.', 'line', 3],
+    ] as const) {
+      expect(await session.openDataset({ path: 'book.txt', file: new Blob([text]) })).toMatchObject({
+        format: 'text',
+        columns: ['text'],
+        rowCount,
+        guess: { mapping: { kind: 'text', column: 'text' }, loss: 'all', recognised: { kind: 'text', unit } },
+      });
+    }
+  });
+
   it('keeps the dataset and the tokenizer that were open when the next ones are of no use', async () => {
     await opened();
     await expect(session.openDataset(rowsFile('empty.json', []))).rejects.toMatchObject({
