@@ -1,4 +1,6 @@
 /** Fetches a model of a hub into a store, so that it is kept like any other; goes on from where it broke off. Knows no format. */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import type { ByteSource } from '#base/bytes.ts';
 import { AppError } from '#base/errors.ts';
 import { damagedError, type FileStore, joinPath, quotaError, readWhole } from '#storage/file-store.ts';
@@ -8,7 +10,6 @@ import { openFromHub } from '#storage/hub-source.ts';
 import { modelKey } from '#storage/model-key.ts';
 import { chunkHashes, KeptFiles, type KeptFolder, type KeptSource } from '#storage/models.ts';
 import { openSealed, sealJson } from '#storage/sealed-json.ts';
-import { Sha256 } from '#storage/sha256.ts';
 
 export interface DownloadOptions {
   onProgress?: (progress: { doneBytes: number; totalBytes: number }) => void;
@@ -258,14 +259,14 @@ function keyOf(hub: Hub, { id, commit }: KeptSource, files: readonly HubFile[], 
 
 /** @returns the SHA-256 of each chunk @throws AppError `storage/damaged` where the bytes are not those that the hub has */
 async function checkFile(source: ByteSource, path: string, file: HubFile, signal?: AbortSignal): Promise<string[]> {
-  const whole = file.sha256 === null ? null : new Sha256();
+  const whole = file.sha256 === null ? null : sha256.create();
   const chunks = await chunkHashes(source, (bytes) => {
     throwIfCancelled(signal, { id: path });
     whole?.update(bytes);
   });
   if (source.sizeBytes !== file.sizeBytes) throw damagedError(path, `${source.sizeBytes} bytes`, `${file.sizeBytes} bytes`);
   if (whole !== null && file.sha256 !== null) {
-    const found = whole.hex();
+    const found = bytesToHex(whole.digest());
     if (found !== file.sha256) throw damagedError(path, `SHA-256 ${found}`, `${file.sha256}, as the hub has it`);
   } else if (file.blobId !== null && file.sizeBytes <= MAX_BLOB_BYTES) {
     const found = await gitBlobId(await source.read(0, source.sizeBytes));
