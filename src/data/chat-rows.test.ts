@@ -117,6 +117,31 @@ describe('thinking', () => {
     });
   });
 
+  it('puts the block back where the template opens every answer with one and renders none', () => {
+    const template = `{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]<think>\n{% endif %}`;
+    const context = { renderChat: chatRenderer(chatTokenizer(template)) };
+    const of = (messages: object[]) => {
+      const { prompt, answer } = turnText(context, chatRow({ ...readConversation({ file: 'a' }, 0, 'm', messages) }), 1);
+      return [prompt, answer];
+    };
+    expect(of(plain)).toEqual(['[user]2 + 3?[assistant]<think>\n\n</think>\n\n', '5']);
+    expect(of(thought)).toEqual(['[user]2 + 3?[assistant]<think>\n', 'Two, three.\n</think>\n\n5']);
+  });
+
+  it('closes an open block without loss where the template renders an empty one', () => {
+    const template = `{% for m in messages %}[{{ m.role }}]{% if m.role == 'assistant' %}<think>\n{{ m.reasoning_content or '' }}\n</think>\n\n{% endif %}{{ m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]<think>\n{% endif %}`;
+    const tokenizer = chatTokenizer(template);
+    const context = { ...contextOf([{ messages: plain }, { messages: thought }], null), tokenizer, renderChat: chatRenderer(tokenizer) };
+    const results = [0, 1].map((row) => read(rowSequences(context)(row)[0], tokenizer).learnt);
+    expect(results).toEqual([['5'], ['Two, three.\n</think>\n\n5']]);
+  });
+
+  it('is counted where the template leaves it out', async () => {
+    const { report } = await tokenizeRows(contextOf([{ messages: plain }, { messages: thought }], 'qwen2_5'));
+    expect(report.droppedReasoning).toEqual({ count: 1, rows: [1] });
+    expect((await tokenizeRows(contextOf([{ messages: thought }], 'qwen3'))).report.droppedReasoning.count).toBe(0);
+  });
+
   it('is found in fields and in the content, and taken out of both', () => {
     const read = readMessages({ file: 'a' }, 0, 'm', [
       said('<think>\nhm\n</think>\n\n5'),

@@ -1,5 +1,5 @@
 /** Conversations to tokens: what a model is asked before each answer of the assistant, and which tokens are learnt. Knows templates by a renderer. */
-import { type ChatMessage, type Conversation, hasReasoning, readConversation, withoutReasoning } from '#data/conversation.ts';
+import { type ChatMessage, type Conversation, hasReasoning, readConversation, reasoningOf, withoutReasoning } from '#data/conversation.ts';
 import { commonPrefixLength, type Draft, type DraftRow, type RowContext } from '#data/drafts.ts';
 import type { DataMapping, Thinking } from '#data/mapping.ts';
 import { own, plainText, requireColumn, type Row } from '#data/rows.ts';
@@ -48,10 +48,29 @@ export function turnText(
   // No template renders a conversation without messages.
   if (turn === 0) return { prompt: '', answer: whole, whole };
   const prompt = renderChat(before, { addGenerationPrompt: true, tools, thinking });
+  if (!thinking && whole.startsWith(closedPrompt(prompt))) {
+    const closed = closedPrompt(prompt);
+    return { prompt: closed, answer: whole.slice(closed.length), whole };
+  }
   if (whole.startsWith(prompt)) return { prompt, answer: whole.slice(prompt.length), whole };
   const open = thinking ? prompt : renderChat(before, { addGenerationPrompt: true, tools, thinking: true });
-  const isBlock = prompt.startsWith(open) && whole.startsWith(open);
-  return { prompt, answer: isBlock ? whole.slice(open.length) : null, whole };
+  if (prompt.startsWith(open) && whole.startsWith(open)) return { prompt, answer: whole.slice(open.length), whole };
+  // DeepSeek-R1 opens every answer with a block, and renders none in answers: it is put back.
+  const opening = prompt.slice(0, prompt.length - (OPEN_BLOCK.exec(prompt)?.[0].length ?? 0));
+  if (opening === prompt || !whole.startsWith(opening)) return { prompt, answer: null, whole };
+  const said = whole.slice(opening.length);
+  if (!thinking) return { prompt: closedPrompt(prompt), answer: said, whole };
+  return { prompt, answer: `${reasoningOf(messages[turn])}${BLOCK_END}${said}`, whole };
+}
+
+/** A thinking block that is open at the end of a prompt. */
+const OPEN_BLOCK = /<think>\s*$/;
+const BLOCK_END = '\n</think>\n\n';
+
+/** A prompt for an answer without thinking: where its template opens a block all the same, an empty one. */
+export function closedPrompt(prompt: string): string {
+  if (!OPEN_BLOCK.test(prompt)) return prompt;
+  return `${prompt.replace(OPEN_BLOCK, '<think>\n')}${BLOCK_END}`;
 }
 
 /**
@@ -92,15 +111,18 @@ function wholeDraft(context: Chat, row: ChatRow, turns: readonly number[]): Draf
     const end = isLast ? tokens.length : commonPrefixLength(encode(context, whole), tokens);
     answers.fill(1, start, Math.max(start, end));
   }
-  return { tokens, hasLoss: (i) => answers[i] === 1, merged };
+  const dropsReasoning = turns.some((turn) => !text.includes(reasoningOf(messages[turn])));
+  return { tokens, hasLoss: (i) => answers[i] === 1, merged, dropsReasoning };
 }
 
 function turnDraft(context: Chat, row: ChatRow, turn: number): Draft {
   const { prompt, answer, whole } = turnText(context, row, turn);
   const before = encode(context, prompt);
-  const tokens = encode(context, answer === null ? whole : prompt + answer);
+  const text = answer === null ? whole : prompt + answer;
+  const tokens = encode(context, text);
   const start = commonPrefixLength(before, tokens);
-  return { tokens, hasLoss: (i) => i >= start, merged: start < before.length };
+  const dropsReasoning = !text.includes(reasoningOf(row.messages[turn]));
+  return { tokens, hasLoss: (i) => i >= start, merged: start < before.length, dropsReasoning };
 }
 
 /** The template writes its own special tokens, so none are added. */

@@ -127,7 +127,13 @@ const REASONING_END = '</think>';
 
 /** Whether an assistant's message says what it thought before it answered. */
 export function hasReasoning(message: ChatMessage): boolean {
-  return REASONING_FIELDS.some((field) => typeof message[field] === 'string' && message[field] !== '') || blockText(message.content) !== '';
+  return reasoningOf(message) !== '';
+}
+
+/** What an assistant's message says that it thought; empty where it says nothing. */
+export function reasoningOf(message: ChatMessage): string {
+  const field = REASONING_FIELDS.map((name) => message[name]).find((value) => typeof value === 'string' && value.trim() !== '');
+  return typeof field === 'string' ? field.trim() : blockText(message.content);
 }
 
 /** The message without what it thought. */

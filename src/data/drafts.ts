@@ -31,6 +31,8 @@ export interface Draft {
   hasLoss: (index: number) => boolean;
   /** The prompt's last tokens merged with the answer's first: the model learns from another context than it will be asked in. */
   merged: boolean;
+  /** The template leaves out what an answer says that was thought: it is not learnt. */
+  dropsReasoning?: boolean;
 }
 
 /** A row that gives no sequence: no text, nothing in a column that it needs (`column`), a value of no use, or no loss within the maximum length. */

@@ -169,6 +169,7 @@ describe('tokenizeRows', () => {
       noLoss: { count: 1, rows: [2] },
       merged: { count: 0, rows: [] },
       split: { count: 0, rows: [] },
+      droppedReasoning: { count: 0, rows: [] },
       droppedTokens: long.length - 16,
     });
   });

@@ -34,6 +34,8 @@ export interface TokenizeReport {
   merged: RowFinding;
   /** Conversations that became a sequence a turn: what the model is asked before one of them is no beginning of the whole. */
   split: RowFinding;
+  /** The chat template leaves out what an answer says that was thought. */
+  droppedReasoning: RowFinding;
   /** Tokens that truncation cut off or that filled no block. */
   droppedTokens: number;
 }
@@ -171,6 +173,7 @@ function addDrafts(out: TokenizedRows, row: number, drafts: readonly Draft[], ma
   if (used.some(({ length, sequence }) => length > sequence.tokens.length)) noteRow(report.truncated, row);
   if (used.some(({ merged }) => merged)) noteRow(report.merged, row);
   if (drafts.length > 1) noteRow(report.split, row);
+  if (drafts.some(({ dropsReasoning }) => dropsReasoning === true)) noteRow(report.droppedReasoning, row);
   for (const { sequence, length } of used) {
     report.droppedTokens += length - sequence.tokens.length;
     addSequence(out, row, sequence, length);
@@ -204,6 +207,7 @@ function emptyReport(): TokenizeReport {
     noLoss: noRows(),
     merged: noRows(),
     split: noRows(),
+    droppedReasoning: noRows(),
     droppedTokens: 0,
   };
 }

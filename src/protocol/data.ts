@@ -163,6 +163,8 @@ export type FindingKind =
   | 'merged'
   /** A sequence a turn: what is asked before one of them is no beginning of the whole conversation. */
   | 'split-turns'
+  /** The chat template leaves out what an answer says that was thought: it is not learnt. */
+  | 'dropped-reasoning'
   /** The same, letter by letter, as an earlier row. */
   | 'exact-duplicate'
   /** Almost the same as an earlier row, exact ones left out. { groups } */

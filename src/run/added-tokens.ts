@@ -1,7 +1,7 @@
 /** Which tokens of a row come from none of its columns: a template's own words and the tokens at the ends. Knows mappings and templates. */
 import { completionText } from '#data/answer-rows.ts';
 import { chatRow, type ChatRow, chatRowOf, isChat, thinksFor, turnsOf } from '#data/chat-rows.ts';
-import { type ChatMessage, hasReasoning, looksLikeMessages, withoutReasoning } from '#data/conversation.ts';
+import { type ChatMessage, hasReasoning, looksLikeMessages, reasoningOf, withoutReasoning } from '#data/conversation.ts';
 import type { RowContext } from '#data/drafts.ts';
 import { own, plainText } from '#data/rows.ts';
 import { parseTemplate, valueAt } from '#data/template.ts';
@@ -119,8 +119,9 @@ function chatPieces({ renderChat }: RowContext, row: ChatRow, { part, parts }: P
   const contents: string[] = [];
   const mark = (content: string): string => `${OPEN}${contents.push(content) - 1}${CLOSE}`;
   const marked = shown.map((message): ChatMessage => {
-    const { thought, rest } = reasoningOf(message);
-    const reasoning = thought === null ? {} : { reasoning_content: mark(thought) };
+    const isThought = message.role === 'assistant' && hasReasoning(message);
+    const rest = isThought ? withoutReasoning(message) : message;
+    const reasoning = isThought ? { reasoning_content: mark(reasoningOf(message)) } : {};
     return { ...rest, ...reasoning, content: rest.content === '' ? '' : mark(rest.content) };
   });
   const thinking = thinksFor(
@@ -136,13 +137,6 @@ function chatPieces({ renderChat }: RowContext, row: ChatRow, { part, parts }: P
   }
   const calls = shown.flatMap(({ tool_calls: called }) => (Array.isArray(called) ? called.flatMap(callLeaves) : []));
   return { pieces, leaves: [...leavesOf(row.tools ?? []), ...calls], hasBeginning: true };
-}
-
-function reasoningOf(message: ChatMessage): { thought: string | null; rest: ChatMessage } {
-  if (message.role !== 'assistant' || !hasReasoning(message)) return { thought: null, rest: message };
-  const field = ['reasoning_content', 'thinking', 'reasoning'].map((name) => message[name]).find((value) => typeof value === 'string');
-  const inline = message.content.split('</think>')[0].replace(/^\s*<think>/, '');
-  return { thought: typeof field === 'string' ? field : inline, rest: withoutReasoning(message) };
 }
 
 /** What templates write of a call: its function's name and arguments. */

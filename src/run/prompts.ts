@@ -1,7 +1,7 @@
 /** Prompts for which an answer is asked: of held-out rows, with the answer that is expected, and of a user's own words. Knows no file. */
 import { unreachable } from '#base/errors.ts';
 import { completionText, promptTokens } from '#data/answer-rows.ts';
-import { chatRow, type ChatRow, chatRowOf, isChat, plainTurns, turnsOf, turnText } from '#data/chat-rows.ts';
+import { chatRow, type ChatRow, chatRowOf, closedPrompt, isChat, plainTurns, turnsOf, turnText } from '#data/chat-rows.ts';
 import { type ChatMessage, hasReasoning, looksLikeMessages, roleOf } from '#data/conversation.ts';
 import type { RowContext } from '#data/drafts.ts';
 import type { DataMapping } from '#data/mapping.ts';
@@ -122,13 +122,18 @@ export function renderPrompt(
   const thinking = mapping === null ? undefined : usualThinking(mapping, hasReasoning);
   if (mapping?.kind === 'turns') {
     if (!isChat(context, mapping)) return withBeginning(plainTurns(mapping, fields), tokenizer);
-    return renderChat(turnsOf(mapping, fields).before, { addGenerationPrompt: true, thinking });
+    return opened(renderChat(turnsOf(mapping, fields).before, { addGenerationPrompt: true, thinking }), thinking);
   }
   const inChat = mapping === null || mapping.kind === 'messages';
   if (inChat && tokenizer.chatTemplate !== null) {
-    return renderChat([{ role: 'user', content: message }], { addGenerationPrompt: true, thinking });
+    return opened(renderChat([{ role: 'user', content: message }], { addGenerationPrompt: true, thinking }), thinking);
   }
   return withBeginning(message, tokenizer);
+}
+
+/** As training opens an answer. */
+function opened(prompt: string, thinking: boolean | undefined): string {
+  return thinking === false ? closedPrompt(prompt) : prompt;
 }
 
 /** Whether the model is asked to think where no row says it. */

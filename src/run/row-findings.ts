@@ -21,6 +21,7 @@ const SEVERITIES: Record<FindingKind, Severity> = {
   truncated: 'warning',
   merged: 'warning',
   'split-turns': 'info',
+  'dropped-reasoning': 'warning',
   'exact-duplicate': 'warning',
   'near-duplicate': 'info',
   leak: 'warning',
@@ -109,6 +110,7 @@ function addTokenized({ settings, train, validation, hasHeldOutFile }: FoundIn, 
     ['truncated', (report) => report.truncated, { maxLength, longest }],
     ['merged', (report) => report.merged, {}],
     ['split-turns', (report) => report.split, {}],
+    ['dropped-reasoning', (report) => report.droppedReasoning, {}],
   ];
   for (const [kind, of, detail] of kinds) {
     const [trained, held] = [of(train.report), of(validation.report)];
