@@ -8,6 +8,7 @@ import type { Clients } from '#studio/clients.ts';
 import { type Demo, type FetchDemoFile, loadDemo } from '#studio/demo.ts';
 import { classifyDrop, namedFiles } from '#studio/drop/classify.ts';
 import type { PathHandle } from '#studio/drop/handles.ts';
+import { cardFacts } from '#studio/export/card-facts.ts';
 import { createExportStore } from '#studio/export/export-store.ts';
 import { followChanges } from '#studio/follow-changes.ts';
 import { createBudgetStore } from '#studio/stores/budget.ts';
@@ -51,7 +52,7 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo,
   const drafts = createDraftStore(storage);
   const run = createRunStore(clients, series);
   const chat = createChatStore(clients);
-  const exports = createExportStore(clients.trainer);
+  const exports = createExportStore(clients.trainer, (step) => cardFacts({ model, run, runs, series }, step));
   const runs = createRunsStore(clients.trainer);
   const keeping = createKeepingStore(clients.trainer);
   const remembered = createRememberedStore(handles);

@@ -24,6 +24,15 @@ export interface StartedRun {
   heldOut: readonly HeldOutRow[];
   /** Held-out rows whose loss is measured; null: a kept run, whose evaluations tell. */
   validationRows: number | null;
+  /** What is trained on; null while it is made ready, and of a kept run. */
+  shape: DataShape | null;
+}
+
+/** Sequences, and how many tokens they have. */
+export interface DataShape {
+  rows: number;
+  medianTokens: number;
+  maxTokens: number;
 }
 
 export interface RunStore {
@@ -123,10 +132,10 @@ export function createRunStore({ trainer, data }: Clients, series: MetricSeries)
       ...NOTHING,
       async start(recipe, heldOut, dataName) {
         series.clear();
-        set({ ...NOTHING, state: { kind: 'preparing', what: 'rows' }, started: { recipe, heldOut, validationRows: null } });
+        set({ ...NOTHING, state: { kind: 'preparing', what: 'rows' }, started: { recipe, heldOut, validationRows: null, shape: null } });
         try {
           const { train, validation } = await data.call('takeRows');
-          set({ started: { recipe, heldOut, validationRows: validation?.rowCount ?? 0 } });
+          set({ started: { recipe, heldOut, validationRows: validation?.rowCount ?? 0, shape: shapeOf(train) } });
           const params = { recipe, rows: train, validation, heldOut: [...heldOut], dataName };
           set(await trainer.call('start', transfer(params, [train, validation].flatMap(buffersOf))));
         } catch (error) {
@@ -139,7 +148,7 @@ export function createRunStore({ trainer, data }: Clients, series: MetricSeries)
           const { plan, fromStep, recipe, heldOut, damaged } = await trainer.call('resumeRun', { runId, maxSteps });
           // Steps that came already took the place of those after the checkpoint.
           if (get().latest === (steps.at(-1) ?? null)) series.wentBack(fromStep);
-          const started = { recipe, heldOut, validationRows: null };
+          const started = { recipe, heldOut, validationRows: null, shape: null };
           const saved = fromStep > 0 ? (get().saved ?? { step: fromStep, sizeBytes: null }) : get().saved;
           set({ runId, plan, started, saved, resumed: { fromStep, damaged }, evaluations: evaluationsOf(series) });
         } catch (error) {
@@ -153,7 +162,7 @@ export function createRunStore({ trainer, data }: Clients, series: MetricSeries)
           const { plan, step, recipe, heldOut, damaged } = await trainer.call('openRun', { runId });
           series.wentBack(step);
           const latest = steps.findLast((each) => each.step <= step) ?? null;
-          const started = { recipe, heldOut, validationRows: null };
+          const started = { recipe, heldOut, validationRows: null, shape: null };
           const saved = { step, sizeBytes: null };
           const resumed = { fromStep: step, damaged };
           set({ runId, plan, started, saved, resumed, latest, evaluations: evaluationsOf(series) });
@@ -180,6 +189,12 @@ function evaluationsOf({ lastEvaluation: last, bestEvaluation: best }: MetricSer
 /** Whether a run, or the one that would be started, has held-out rows to measure. */
 export function isMeasured(started: StartedRun | null, report: { validationRows: number } | null): boolean {
   return started === null ? (report?.validationRows ?? 0) > 0 : (started.validationRows ?? 0) > 0;
+}
+
+function shapeOf({ offsets }: PackedRows): DataShape {
+  const lengths = offsets.slice(1).map((end, i) => end - offsets[i]);
+  lengths.sort();
+  return { rows: lengths.length, medianTokens: lengths[Math.floor(lengths.length / 2)] ?? 0, maxTokens: lengths.at(-1) ?? 0 };
 }
 
 function buffersOf(rows: PackedRows | null): Transferable[] {
