@@ -3,6 +3,7 @@ import { persist, createJSONStorage, type StateStorage } from 'zustand/middlewar
 import { createStore } from 'zustand/vanilla';
 import type { DataMapping, MappingGuess } from '#protocol/data.ts';
 import { RECIPE_FIELDS } from '#recipe/fields.ts';
+import { type History, NO_HISTORY, type RecipeDraft, redone, remembered, undone } from '#studio/stores/history.ts';
 
 /** The demo's own recipe and that of other models differ by an order of magnitude in their rates, so what was changed is kept apart. */
 export type RecipeOf = 'demo' | 'own';
@@ -30,13 +31,23 @@ export interface Drafts {
 }
 
 export interface DraftStore extends Drafts {
+  /** What recipe and mappings were before each change, on this visit. */
+  history: History;
   setField: (of: RecipeOf, field: string, value: unknown) => void;
+  /** Several fields as one change. */
+  setFields: (of: RecipeOf, fields: Record<string, unknown>) => void;
+  /** Another recipe as one change: these fields and no others, with a mapping for a dataset where it has one. */
+  replaceRecipe: (of: RecipeOf, fields: Record<string, unknown>, mapping: { dataset: string; mapping: MappingGuess } | null) => void;
   resetFields: (of: RecipeOf) => void;
   setMapping: (dataset: string, mapping: MappingGuess) => void;
   resetMapping: (dataset: string) => void;
   setChatField: (name: string, value: string) => void;
   setChat: (settings: Partial<ChatSettings>) => void;
   setAnsweredRows: (of: RecipeOf, rows: number) => void;
+  undo: () => void;
+  redo: () => void;
+  /** Another model or dataset is open: what was changed before is of no concern to it. */
+  forgetHistory: () => void;
 }
 
 /** The KV cache of so many answers at once is in the plan: a model of one's own may be large and its rows long. */
@@ -48,17 +59,39 @@ const EMPTY: Drafts = { fields: { demo: {}, own: {} }, mappings: {}, chatFields:
 export function createDraftStore(storage: StateStorage) {
   return createStore<DraftStore>()(
     persist(
-      (set) => ({
-        ...EMPTY,
-        setField: (of, field, value) => set(({ fields }) => ({ fields: { ...fields, [of]: { ...fields[of], [field]: value } } })),
-        resetFields: (of) => set(({ fields }) => ({ fields: { ...fields, [of]: {} } })),
-        setMapping: (dataset, mapping) => set(({ mappings }) => ({ mappings: { ...mappings, [dataset]: mapping } })),
-        resetMapping: (dataset) =>
-          set(({ mappings }) => ({ mappings: Object.fromEntries(Object.entries(mappings).filter(([name]) => name !== dataset)) })),
-        setChatField: (name, value) => set(({ chatFields }) => ({ chatFields: { ...chatFields, [name]: value } })),
-        setChat: (settings) => set(({ chat }) => ({ chat: { ...chat, ...settings } })),
-        setAnsweredRows: (of, rows) => set(({ answeredRows }) => ({ answeredRows: { ...answeredRows, [of]: rows } })),
-      }),
+      (set) => {
+        /** `what`: changes of the same thing in quick succession are one, as a number that is typed. */
+        const change = (what: string | null, next: (draft: RecipeDraft) => Partial<RecipeDraft>): void => {
+          set(({ fields, mappings, history }) => {
+            const draft = { fields, mappings };
+            return { ...next(draft), history: remembered(history, draft, what, Date.now()) };
+          });
+        };
+        return {
+          ...EMPTY,
+          history: NO_HISTORY,
+          setField: (of, field, value) =>
+            change(field, ({ fields }) => ({ fields: { ...fields, [of]: { ...fields[of], [field]: value } } })),
+          setFields: (of, fields) => change(null, (draft) => ({ fields: { ...draft.fields, [of]: { ...draft.fields[of], ...fields } } })),
+          replaceRecipe: (of, fields, mapping) =>
+            change(null, (draft) => ({
+              fields: { ...draft.fields, [of]: fields },
+              mappings: mapping === null ? draft.mappings : { ...draft.mappings, [mapping.dataset]: mapping.mapping },
+            })),
+          resetFields: (of) => change(null, ({ fields }) => ({ fields: { ...fields, [of]: {} } })),
+          setMapping: (dataset, mapping) => change('mapping', ({ mappings }) => ({ mappings: { ...mappings, [dataset]: mapping } })),
+          resetMapping: (dataset) =>
+            change(null, ({ mappings }) => ({
+              mappings: Object.fromEntries(Object.entries(mappings).filter(([name]) => name !== dataset)),
+            })),
+          setChatField: (name, value) => set(({ chatFields }) => ({ chatFields: { ...chatFields, [name]: value } })),
+          setChat: (settings) => set(({ chat }) => ({ chat: { ...chat, ...settings } })),
+          setAnsweredRows: (of, rows) => set(({ answeredRows }) => ({ answeredRows: { ...answeredRows, [of]: rows } })),
+          undo: () => set(({ fields, mappings, history }) => undone(history, { fields, mappings })),
+          redo: () => set(({ fields, mappings, history }) => redone(history, { fields, mappings })),
+          forgetHistory: () => set(({ history }) => (history === NO_HISTORY ? {} : { history: NO_HISTORY })),
+        };
+      },
       {
         name: STORAGE_KEY,
         version: 1,
