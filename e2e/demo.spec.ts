@@ -93,8 +93,11 @@ test('keeps what was typed over a reload', async ({ page }) => {
   await studio.open();
   await studio.train.set('Learning rate', '2e-4');
   await studio.train.set('Rank', 'many');
-  await expect(page.getByText('Expected: a whole number from 1 to 1024.')).toBeVisible();
+  await expect(page.getByText('A setting needs mending: rank.')).toBeVisible();
   await expect(studio.train.button('Train the demo')).toBeDisabled();
+  await expect(studio.state('Recipe')).toHaveText('1 setting to mend');
+  await studio.goTo('Recipe');
+  await expect(page.getByText('Expected: a whole number from 1 to 1024.')).toBeVisible();
   await studio.goTo('Data');
   await studio.data.template.fill('Order: {message}\n{ticket}');
   await expect(studio.data.preview).toContainText('Order:');
@@ -106,11 +109,11 @@ test('keeps what was typed over a reload', async ({ page }) => {
   await studio.goTo('Data');
   await expect(studio.data.template).toHaveValue('Order: {message}\n{ticket}');
   await expect(studio.data.preview).toContainText('Order:');
-  await studio.goTo('Train');
-  await expect(studio.train.field('Learning rate')).toHaveValue('0.0002');
-  await expect(studio.train.field('Rank')).toHaveValue('many');
+  await studio.goTo('Recipe');
+  await expect(studio.recipe.field('Learning rate')).toHaveValue('0.0002');
+  await expect(studio.recipe.field('Rank')).toHaveValue('many');
 
-  await studio.train.button('Back to the defaults').click();
-  await expect(studio.train.field('Rank')).toHaveValue(String(recipe.lora_r));
-  await expect(studio.train.field('Learning rate')).toHaveValue(String(recipe.learning_rate));
+  await studio.recipe.reset.click();
+  await expect(studio.recipe.field('Rank')).toHaveValue(String(recipe.lora_r));
+  await expect(studio.recipe.field('Learning rate')).toHaveValue(String(recipe.learning_rate));
 });

@@ -38,9 +38,10 @@ for (const checkpoint of path ? [path] : []) {
     await studio.drop(await writeLongRows(test.info().outputPath('long-rows.jsonl')));
     await expect(studio.state('Data')).toContainText('5 rows');
 
+    await studio.goTo('Recipe');
+    // The demo's rate is six times as high, and is the demo's alone.
+    await expect(studio.recipe.field('Learning rate')).toHaveValue('0.0005');
     await studio.goTo('Train');
-    // The demo's rate is fifteen times as high, and is the demo's alone.
-    await expect(train.field('Learning rate')).toHaveValue('0.0002');
     await train.set('Rank', String(RANK));
     await train.set('Alpha', String(2 * RANK));
     await train.set('Learning rate', '1e-3');

@@ -20,15 +20,17 @@ test('a second tab shows the run as it goes on, touches nothing, and takes over 
   await expect(second.otherTab).toHaveText('Another tab is at work: this one shows its run as it goes on.');
   await expect(second.state('Model')).toContainText('demo, ');
   await expect(second.train.answersLine).toContainText('0 of 2 by the base');
-  await expect(second.train.field('Steps')).toHaveValue(String(STEPS));
   await expect(second.train.state).toContainText(new RegExp(`step \\d+ of ${STEPS}`));
   const seen = await second.train.points();
   expect(seen).toBeGreaterThan(1);
   await expect.poll(() => second.train.points(), { timeout: 60_000 }).toBeGreaterThan(seen);
 
-  for (const control of [second.train.button('Pause'), second.train.button('Stop'), second.train.field('Steps')]) {
+  for (const control of [second.train.button('Pause'), second.train.button('Stop')]) {
     await expect(control).toBeDisabled();
   }
+  await second.goTo('Recipe');
+  await expect(second.recipe.field('Steps')).toHaveValue(String(STEPS));
+  await expect(second.recipe.field('Steps')).toBeDisabled();
   await second.goTo('Model');
   await expect(second.model.name).toHaveText('demo');
   await expect(second.train.button('Open the demo model')).toBeDisabled();
@@ -64,12 +66,15 @@ test('a second tab goes on by itself when the first is closed with no run under 
   await expect(second.otherTab).toContainText('Another tab is at work');
   await expect(second.state('Train')).toContainText('ready');
   await expect(second.train.button('Train the demo')).toBeDisabled();
+  await second.goTo('Recipe');
 
   // What is typed in the one shows in the other.
   await first.train.set('Rank', '4');
-  await expect(second.train.field('Rank')).toHaveValue('4');
+  await expect(second.recipe.field('Rank')).toHaveValue('4');
   await page.close();
   await expect(second.otherTab).toHaveCount(0);
+  await expect(second.recipe.field('Rank')).toBeEnabled();
+  await expect(second.recipe.field('Rank')).toHaveValue('4');
+  await second.goTo('Train');
   await expect(second.train.button('Train the demo')).toBeEnabled();
-  await expect(second.train.field('Rank')).toHaveValue('4');
 });

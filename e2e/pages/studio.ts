@@ -5,15 +5,17 @@ import { ChatPage } from './chat.ts';
 import { DataPage } from './data.ts';
 import { ExportPage } from './export.ts';
 import { ModelPage } from './model.ts';
+import { RecipePage } from './recipe.ts';
 import { RunsPage } from './runs.ts';
 import { TrainPage } from './train.ts';
 
-export type Place = 'Model' | 'Data' | 'Train' | 'Chat' | 'Export' | 'Runs';
+export type Place = 'Model' | 'Data' | 'Recipe' | 'Train' | 'Chat' | 'Export' | 'Runs';
 
 export class StudioPage {
   readonly page: Page;
   readonly model: ModelPage;
   readonly data: DataPage;
+  readonly recipe: RecipePage;
   readonly train: TrainPage;
   readonly chat: ChatPage;
   readonly export: ExportPage;
@@ -27,6 +29,7 @@ export class StudioPage {
     this.page = page;
     this.model = new ModelPage(page);
     this.data = new DataPage(page);
+    this.recipe = new RecipePage(page);
     this.train = new TrainPage(page);
     this.chat = new ChatPage(page);
     this.export = new ExportPage(page);

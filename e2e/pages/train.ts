@@ -1,5 +1,6 @@
-/** Train: the recipe's fields, the controls, the curves, the answers. */
+/** Train: the controls, the curves, the answers; and the way to the recipe and back. */
 import { expect, type Locator, type Page } from '@playwright/test';
+import { RecipePage } from './recipe.ts';
 
 export class TrainPage {
   readonly state: Locator;
@@ -33,12 +34,19 @@ export class TrainPage {
     return this.#page.getByRole('button', { name });
   }
 
-  field(label: string): Locator {
-    return this.#page.getByRole('textbox', { name: label, exact: true });
+  /** Changes a setting where it stands, on Recipe, and comes back. */
+  async set(label: string, value: string): Promise<void> {
+    await this.#goTo('Recipe');
+    await new RecipePage(this.#page).field(label).fill(value);
+    await this.#goTo('Train');
   }
 
-  async set(label: string, value: string): Promise<void> {
-    await this.field(label).fill(value);
+  async #goTo(place: 'Recipe' | 'Train'): Promise<void> {
+    await this.#page
+      .getByRole('navigation')
+      .getByRole('link', { name: new RegExp(`^${place}`) })
+      .click();
+    await expect(this.#page.getByRole('heading', { level: 1, name: place })).toBeVisible();
   }
 
   async start(): Promise<void> {

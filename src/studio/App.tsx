@@ -14,6 +14,7 @@ import { OneAtWork } from '#studio/tabs/OneAtWork.tsx';
 
 const ModelPage = lazy(async () => ({ default: (await import('#studio/model/ModelPage.tsx')).ModelPage }));
 const DataPage = lazy(async () => ({ default: (await import('#studio/data/DataPage.tsx')).DataPage }));
+const RecipePage = lazy(async () => ({ default: (await import('#studio/recipe/RecipePage.tsx')).RecipePage }));
 const TrainPage = lazy(async () => ({ default: (await import('#studio/train/TrainPage.tsx')).TrainPage }));
 const ChatPage = lazy(async () => ({ default: (await import('#studio/chat/ChatPage.tsx')).ChatPage }));
 const RunsPage = lazy(async () => ({ default: (await import('#studio/runs/RunsPage.tsx')).RunsPage }));
@@ -22,6 +23,7 @@ const ExportPage = lazy(async () => ({ default: (await import('#studio/export/Ex
 const pages: Record<Place, ReactNode> = {
   model: <ModelPage />,
   data: <DataPage />,
+  recipe: <RecipePage />,
   train: <TrainPage />,
   chat: <ChatPage />,
   export: <ExportPage />,

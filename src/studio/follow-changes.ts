@@ -1,6 +1,7 @@
 /** What has to be made anew when something changes: preview, sequences, plan, and the fields of chat. Knows no component. */
 import type { StoreApi } from 'zustand/vanilla';
 import type { MappingGuess } from '#protocol/data.ts';
+import type { Surroundings } from '#recipe/presets.ts';
 import type { Clients } from '#studio/clients.ts';
 import type { createChatStore } from '#studio/stores/chat.ts';
 import type { createDatasetStore, Prepared } from '#studio/stores/dataset.ts';
@@ -25,11 +26,13 @@ export interface Followed {
   compose: () => ComposedRecipe;
   mappingNow: () => MappingGuess | null;
   recipeOfNow: () => RecipeOf;
+  surroundingsNow: () => Surroundings;
 }
 
 /** Keeps recipe, preview, sequences, plan and the fields of chat in step with model, dataset and drafts. */
-export function followChanges({ model, dataset, drafts, run, chat, project, clients, compose, mappingNow, recipeOfNow }: Followed): void {
-  const keys = { preview: '', prepare: '', plan: '', fields: '' };
+export function followChanges(followed: Followed): void {
+  const { model, dataset, drafts, run, chat, project, clients, compose, mappingNow, recipeOfNow, surroundingsNow } = followed;
+  const keys = { preview: '', prepare: '', plan: '', fields: '', history: '' };
   const isNew = (name: keyof typeof keys, ...parts: unknown[]): boolean => {
     const key = JSON.stringify(parts);
     const hasChanged = keys[name] !== key;
@@ -56,9 +59,10 @@ export function followChanges({ model, dataset, drafts, run, chat, project, clie
 
   const follow = (): void => {
     const recipe = compose();
-    project.setState({ recipe, mapping: mappingNow(), recipeOf: recipeOfNow() });
+    project.setState({ recipe, mapping: mappingNow(), recipeOf: recipeOfNow(), surroundings: surroundingsNow() });
     const { settings } = recipe;
     const opened = { model: model.getState().opened?.id, data: dataset.getState().opened?.id };
+    if (isNew('history', opened)) drafts.getState().forgetHistory();
     const { row, prepared } = dataset.getState();
     const answeredRows = drafts.getState().answeredRows[recipeOfNow()];
     const isReady = opened.model !== undefined && opened.data !== undefined && settings !== null;

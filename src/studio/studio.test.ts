@@ -64,9 +64,14 @@ describe('drops', () => {
     expect(page.places).toEqual(['model', 'data']);
     await until(() => studio.dataset.getState().prepared !== null);
     expect(studio.dataset.getState().opened).toMatchObject({ isDemo: false, name: 'rows.jsonl' });
-    // Another model than the demo has the defaults for its recipe.
+    // Another model than the demo has the defaults for its size and rows.
     expect(studio.project.getState()).toMatchObject({ recipeOf: 'own', mapping: { mapping: { template: '{input}\n{output}' } } });
-    expect(studio.project.getState().recipe.recipe).toMatchObject({ learning_rate: 2e-4, max_steps: null });
+    expect(studio.project.getState().recipe.recipe).toMatchObject({
+      learning_rate: 5e-3,
+      max_steps: null,
+      num_train_epochs: 20,
+      per_device_train_batch_size: 4,
+    });
   });
 
   it('that are of no use leave what was open as it was', async () => {
@@ -106,8 +111,8 @@ describe('drops', () => {
 describe('what is typed', () => {
   it('changes the recipe and survives a reload, wrong values too', async () => {
     await begun();
-    studio.setField('learning_rate', 1e-3);
-    studio.setField('lora_r', 'many');
+    studio.recipe.setField('learning_rate', 1e-3);
+    studio.recipe.setField('lora_r', 'many');
     expect(studio.project.getState().recipe).toMatchObject({
       recipe: null,
       issues: [{ field: 'lora_r' }],
@@ -124,7 +129,7 @@ describe('what is typed', () => {
     });
     await until(() => studio.dataset.getState().preview !== null);
     expect(studio.dataset.getState().preview?.text).toContain('Q Send 0 lamps A lamp x0');
-    studio.resetFields();
+    studio.recipe.reset();
     studio.resetMapping();
     expect(studio.project.getState().recipe.recipe).toMatchObject({ learning_rate: 5e-3, mapping: DEMO_RECIPE.mapping });
   });
@@ -189,7 +194,7 @@ describe('a run', () => {
     expect(studio.series.length).toBe(2);
 
     await studio.exports.getState().make();
-    expect(studio.exports.getState().made).toMatchObject({ step: 3, files: [{ path: 'adapter_config.json' }] });
+    expect(studio.exports.getState().made).toMatchObject({ step: 3, files: [{ path: 'adapter_config.json' }, { path: 'README.md' }] });
     await studio.startRun();
     expect(studio.series.length).toBe(0);
     expect(studio.run.getState()).toMatchObject({ firstAnswers: null, latest: null });

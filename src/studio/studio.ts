@@ -3,6 +3,7 @@ import type { StateStorage } from 'zustand/middleware';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { MappingGuess } from '#protocol/data.ts';
 import type { StoragePart } from '#protocol/trainer.ts';
+import { defaultsFor, type Surroundings } from '#recipe/presets.ts';
 import type { Recipe } from '#recipe/recipe.ts';
 import type { Clients } from '#studio/clients.ts';
 import { type Demo, type FetchDemoFile, loadDemo } from '#studio/demo.ts';
@@ -11,6 +12,7 @@ import type { PathHandle } from '#studio/drop/handles.ts';
 import { cardFacts } from '#studio/export/card-facts.ts';
 import { createExportStore } from '#studio/export/export-store.ts';
 import { followChanges } from '#studio/follow-changes.ts';
+import { recipeActions } from '#studio/recipe/actions.ts';
 import { createBudgetStore } from '#studio/stores/budget.ts';
 import { createChatStore } from '#studio/stores/chat.ts';
 import { createDatasetStore, type OpenedDataset } from '#studio/stores/dataset.ts';
@@ -19,6 +21,7 @@ import { createDraftStore, type RecipeOf } from '#studio/stores/drafts.ts';
 import { createGoingOnStore } from '#studio/stores/going-on.ts';
 import { createKeepingStore } from '#studio/stores/keeping.ts';
 import { createModelStore, type ModelSource } from '#studio/stores/model.ts';
+import { createPaceStore, followPace } from '#studio/stores/pace.ts';
 import type { Place } from '#studio/stores/place.ts';
 import type { ProjectStore } from '#studio/stores/project.ts';
 import { type ComposedRecipe, composeRecipe } from '#studio/stores/recipe.ts';
@@ -57,6 +60,7 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo,
   const keeping = createKeepingStore(clients.trainer);
   const remembered = createRememberedStore(handles);
   const budget = createBudgetStore(clients.trainer);
+  const pace = createPaceStore(storage);
   let demo: Demo | null = null;
   let demoKey: string | null = null;
   let beginning = Promise.resolve();
@@ -68,10 +72,18 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo,
     return drafts.getState().mappings[datasetKey(opened)] ?? shipped ?? opened.guess;
   };
   const recipeOfNow = (): RecipeOf => (model.getState().opened?.isDemo === false ? 'own' : 'demo');
+  const surroundingsNow = (): Surroundings => {
+    const { opened } = dataset.getState();
+    return {
+      parameterCount: model.getState().opened?.summary.parameterCount ?? null,
+      rowCount: opened?.rowCount ?? null,
+      hasHeldOutFile: opened !== null && opened.heldOut !== null,
+    };
+  };
   const compose = (): ComposedRecipe => {
     const of = recipeOfNow();
     return composeRecipe({
-      base: of === 'demo' ? (demo?.recipe ?? {}) : {},
+      base: of === 'demo' ? (demo?.recipe ?? {}) : { ...defaultsFor(surroundingsNow()) },
       changed: drafts.getState().fields[of],
       mapping: mappingNow(),
       model: model.getState().opened?.summary.name ?? 'none',
@@ -82,13 +94,17 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo,
     recipe: compose(),
     recipeOf: 'demo',
     mapping: null,
+    surroundings: surroundingsNow(),
+    recipeFile: null,
     estimate: null,
     estimateError: null,
     demoError: null,
     notice: null,
   }));
 
-  followChanges({ model, dataset, drafts, run, chat, project, clients, compose, mappingNow, recipeOfNow });
+  followChanges({ model, dataset, drafts, run, chat, project, clients, compose, mappingNow, recipeOfNow, surroundingsNow });
+  followPace({ pace, trainer: clients.trainer, run, model, device });
+  const recipe = recipeActions({ drafts, project, dataset, datasetKey });
   clients.trainer.on('deviceLost', ({ isRecovering }) => {
     if (isRecovering) return;
     model.getState().forget();
@@ -137,6 +153,7 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo,
     keeping,
     remembered,
     budget,
+    pace,
     goingOn,
     project,
     series,
@@ -188,6 +205,10 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo,
         project.setState({ notice: null });
         goTo('data');
         await dataset.getState().open({ ...drop, isDemo: false });
+      } else if (drop.kind === 'recipe') {
+        project.setState({ notice: null });
+        goTo('recipe');
+        await recipe.openFile(drop.file);
       } else {
         goTo('model');
         await this.useModel({ ...drop, isDemo: false, handles: await handles });
@@ -196,12 +217,7 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo,
     dismissNotice() {
       project.setState({ notice: null });
     },
-    setField(field: string, value: unknown) {
-      drafts.getState().setField(project.getState().recipeOf, field, value);
-    },
-    resetFields() {
-      drafts.getState().resetFields(project.getState().recipeOf);
-    },
+    recipe,
     setMapping(mapping: MappingGuess) {
       const { opened } = dataset.getState();
       if (opened !== null) drafts.getState().setMapping(datasetKey(opened), mapping);
@@ -212,8 +228,7 @@ export function createStudio({ clients, storage, hasWebGpu, fetchDemoFile, goTo,
     },
     /** Changes the recipe and starts, once rows and plan have followed the change. */
     async startWith(change: Partial<Recipe>) {
-      const of = project.getState().recipeOf;
-      for (const [field, value] of Object.entries(change)) drafts.getState().setField(of, field, value);
+      drafts.getState().setFields(project.getState().recipeOf, change);
       await settled(dataset, ({ preparing }) => preparing === null);
       await this.startRun();
     },

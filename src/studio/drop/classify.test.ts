@@ -16,6 +16,12 @@ it('takes folders and GGUF files for models', async () => {
   expect(await drop('broken/tokenizer.json')).toMatchObject({ kind: 'model', name: 'broken' });
 });
 
+it('takes YAML for a recipe', async () => {
+  for (const name of ['recipe.yaml', 'a/Recipe.YML'])
+    expect(await drop(name)).toEqual({ kind: 'recipe', file: expect.objectContaining({ path: name }) as unknown });
+  expect(await drop('tiny/config.json', 'tiny/model.safetensors', 'tiny/recipe.yaml')).toMatchObject({ kind: 'model', name: 'tiny' });
+});
+
 it('takes files of rows for datasets, a second one for the held-out rows where its name says so', async () => {
   for (const name of ['rows.json', 'rows.JSONL', 'a/rows.csv', 'rows.tsv', 'rows.parquet']) {
     expect(await drop(name)).toMatchObject({ kind: 'data', file: { path: name } });

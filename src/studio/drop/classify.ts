@@ -1,4 +1,4 @@
-/** What a drop looks like: a model, a dataset, or neither, by names and first bytes. Opens nothing. */
+/** What a drop looks like: a model, a dataset, a recipe, or neither, by names and first bytes. Opens nothing. */
 import type { NamedFile } from '#protocol/trainer.ts';
 
 /** What else people drop; the words are in the text. */
@@ -7,10 +7,12 @@ export type LooksLike = 'pdf' | 'zip' | 'image' | 'pickle' | 'model-part' | 'ada
 export type Drop =
   | { kind: 'model'; name: string; files: NamedFile[] }
   | { kind: 'data'; file: NamedFile; heldOut?: NamedFile }
+  | { kind: 'recipe'; file: NamedFile }
   | { kind: 'refused'; name: string; looksLike: LooksLike };
 
 /** Parquet is no dataset yet, but the data worker says so better than a guess here. */
 const DATA_EXTENSIONS = new Set(['json', 'jsonl', 'ndjson', 'csv', 'tsv', 'parquet']);
+const RECIPE_EXTENSIONS = new Set(['yaml', 'yml']);
 const MODEL_PARTS = new Set([
   'config.json',
   'generation_config.json',
@@ -48,6 +50,8 @@ export async function classifyDrop(files: readonly NamedFile[]): Promise<Drop> {
   if (first === undefined) return { kind: 'refused', name: '', looksLike: 'nothing' };
   const gguf = files.filter(({ path }) => extensionOf(path) === 'gguf');
   if (gguf[0] !== undefined) return { kind: 'model', name: nameOf(gguf[0].path), files: gguf };
+
+  if (files.length === 1 && RECIPE_EXTENSIONS.has(extensionOf(first.path))) return { kind: 'recipe', file: first };
 
   const has = (name: string) => files.some(({ path }) => nameOf(path) === name);
   const isFolder = files.some(({ path }) => path.includes('/'));

@@ -10,7 +10,8 @@ import { type BudgetVerdict, bytesOfGib, capOf, verdictOf } from '#studio/stores
 import { isActive } from '#studio/stores/run.ts';
 import type { Text } from '#studio/text/en.ts';
 
-export function BudgetLine({ needBytes }: { needBytes: number | null }) {
+/** `isSaid`: the verdict stands elsewhere on the page. */
+export function BudgetLine({ needBytes, isSaid = false }: { needBytes: number | null; isSaid?: boolean }) {
   const text = useText().budget;
   const studio = useStudio();
   const { budget, checking, error, load, check, cancel, dismissError } = useStore(studio.budget);
@@ -25,9 +26,11 @@ export function BudgetLine({ needBytes }: { needBytes: number | null }) {
   const isKnown = budget !== null && budget.budgetBytes !== null;
   return (
     <div className={classes.budget}>
-      <p className={classes.verdict} data-verdict={verdict.kind} data-testid="budget">
-        {wordsOf(verdict, text.verdict)}
-      </p>
+      {!isSaid && (
+        <p className={classes.verdict} data-verdict={verdict.kind} data-testid="budget">
+          {wordsOf(verdict, text.verdict)}
+        </p>
+      )}
       {checking !== null && <ProgressLine what={text.checking} progress={checking.progress} unit="bytes" onCancel={cancel} />}
       {error !== null && <ErrorNote error={error} onDismiss={dismissError} />}
       <div className={classes.ways}>

@@ -33,6 +33,14 @@ export const placeIcons: Record<Place, ReactNode> = {
       <path d="M3 8h14M3 12.25h14M8.5 8v8.5" />
     </Icon>
   ),
+  recipe: (
+    <Icon>
+      <path d="M3 5.5h8M15 5.5h2M3 10h2M9 10h8M3 14.5h6M13 14.5h4" />
+      <circle cx="13" cy="5.5" r="2" />
+      <circle cx="7" cy="10" r="2" />
+      <circle cx="11" cy="14.5" r="2" />
+    </Icon>
+  ),
   train: (
     <Icon>
       <path d="M3 3v14h14" />

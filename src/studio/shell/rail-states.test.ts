@@ -2,14 +2,17 @@ import { expect, it } from 'vitest';
 import { AppError } from '#base/errors.ts';
 import type { RunSummary } from '#protocol/trainer.ts';
 import { type RailInput, railStates, shortModelName } from '#studio/shell/rail-states.ts';
+import { composeRecipe } from '#studio/stores/recipe.ts';
 import { en } from '#studio/text/en.ts';
 
 const some = {} as never;
+const recipe = (changed: Record<string, unknown> = {}) =>
+  composeRecipe({ base: {}, changed, mapping: null, model: 'tiny', dataFile: 'rows.json' });
 const nothing: RailInput = {
   device: { kind: 'asking' },
   model: { opened: null, opening: null },
   dataset: { opened: null, opening: null, prepared: null, prepareError: null, previewError: null },
-  project: { mapping: null, estimate: null },
+  project: { mapping: null, estimate: null, recipe: recipe() },
   run: { state: { kind: 'idle' }, latest: null, runId: null },
   runs: { runs: null, dismissed: null },
 };
@@ -26,6 +29,7 @@ it('says what is missing before anything is open', () => {
   expect(railStates(nothing, en)).toEqual({
     model: 'nothing open',
     data: 'nothing open',
+    recipe: 'LoRA r 16',
     train: 'not ready',
     chat: 'no model',
     export: 'nothing trained yet',
@@ -39,15 +43,18 @@ it('tells model, rows and recipe once they are open', () => {
     ...nothing,
     model: { opened: { summary } as never, opening: null },
     dataset: { ...nothing.dataset, opened: { rowCount: 1204 } as never, prepared: { report } as never },
-    project: { mapping, estimate: { steps: 120 } as never },
+    project: { mapping, estimate: { steps: 120 } as never, recipe: recipe({ lora_r: 8 }) },
   };
   expect(railStates(open, en)).toMatchObject({
     model: 'SmolLM2-135M-Instruct, 135M, q4_1 + q8_0',
     data: '1,204 rows, 2 findings',
+    recipe: 'LoRA r 8, 120 steps',
     train: 'ready, 120 steps',
     chat: 'base alone',
   });
-  expect(railStates({ ...open, project: { mapping: null, estimate: null } }, en).data).toBe('1,204 rows, mapping needed');
+  expect(railStates({ ...open, project: { mapping: null, estimate: null, recipe: recipe() } }, en).data).toBe('1,204 rows, mapping needed');
+  const wrong = { ...open.project, recipe: recipe({ lora_r: 'many', seed: -1 }) };
+  expect(railStates({ ...open, project: wrong }, en).recipe).toBe('2 settings to mend');
 });
 
 it('follows a run', () => {

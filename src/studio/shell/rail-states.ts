@@ -13,7 +13,7 @@ export interface RailInput {
   device: DeviceState;
   model: Pick<ModelStore, 'opened' | 'opening'>;
   dataset: Pick<DatasetStore, 'opened' | 'opening' | 'prepared' | 'prepareError' | 'previewError'>;
-  project: Pick<ProjectStore, 'mapping' | 'estimate'>;
+  project: Pick<ProjectStore, 'mapping' | 'estimate' | 'recipe'>;
   run: Pick<RunStore, 'state' | 'latest' | 'runId'>;
   runs: Pick<RunsStore, 'runs' | 'dismissed'>;
 }
@@ -81,6 +81,7 @@ export function railStates({ device, model, dataset, project, run, runs }: RailI
   return {
     model: modelWords(device, model, text),
     data: dataWords(dataset, project, text),
+    recipe: recipeWords(project, text),
     train: trainWords(project, run, text),
     chat: model.opened === null ? text.chat.noModelState : step === null ? text.chat.baseState : text.chat.bothState(step),
     export: step === null ? text.export.noneState : text.export.state(step),
@@ -108,6 +109,11 @@ function dataWords(dataset: RailInput['dataset'], { mapping }: RailInput['projec
   if (mapping === null) return text.data.mappingMissingState(opened.rowCount);
   if (dataset.previewError !== null || dataset.prepareError !== null) return text.data.errorState(opened.rowCount);
   return text.data.state(opened.rowCount, findingCount(dataset.prepared));
+}
+
+function recipeWords({ recipe: { values, issues }, estimate }: RailInput['project'], text: Text): string {
+  const wrong = issues.filter(({ field }) => !field.startsWith('mapping')).length;
+  return wrong > 0 ? text.recipe.wrongState(wrong) : text.recipe.state(String(values.lora_r), estimate?.steps ?? null);
 }
 
 function trainWords({ estimate }: RailInput['project'], run: RailInput['run'], text: Text): string {

@@ -1,7 +1,7 @@
 /** Where in the studio the user is. The address keeps it, so that links, reloads and the back button work. */
 import { createStore } from 'zustand/vanilla';
 
-export const PLACES = ['model', 'data', 'train', 'chat', 'export', 'runs'] as const;
+export const PLACES = ['model', 'data', 'recipe', 'train', 'chat', 'export', 'runs'] as const;
 export type Place = (typeof PLACES)[number];
 
 export interface PlaceStore {

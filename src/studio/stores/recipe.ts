@@ -1,10 +1,10 @@
 /** The recipe as it stands: defaults or the demo's own, with what the user changed and the dataset's mapping. Pure. */
 import type { DataSettings, MappingGuess } from '#protocol/data.ts';
-import { DEFAULTS, dataOptions, holdOutOptions, type Recipe } from '#recipe/recipe.ts';
+import { DEFAULTS, dataOptions, holdOutOptions, type Recipe, type RecipeDefaults } from '#recipe/recipe.ts';
 import { type RecipeIssue, recipeIssues } from '#recipe/validate.ts';
 
 export interface RecipeParts {
-  /** What differs from the defaults before anyone changed anything: the demo's shipped recipe. */
+  /** What differs from the plain defaults before anyone changed anything: the demo's shipped recipe, or what suits model and rows. */
   base: Readonly<Record<string, unknown>>;
   /** Fields as they were typed. */
   changed: Readonly<Record<string, unknown>>;
@@ -14,6 +14,8 @@ export interface RecipeParts {
 }
 
 export interface ComposedRecipe {
+  /** Every field before anyone changed anything. */
+  given: Readonly<Record<string, unknown>> & RecipeDefaults;
   /** Every field as it was typed. */
   values: Readonly<Record<string, unknown>>;
   /** What differs from the recipe to begin with. */
@@ -35,6 +37,7 @@ export function composeRecipe({ base, changed, mapping, model, dataFile }: Recip
     Object.entries(values).map(([field, value]) => [field, wrong.has(field) ? given[field as keyof typeof given] : value]),
   ) as unknown as Recipe;
   return {
+    given,
     values,
     changed: Object.keys(changed).filter((field) => changed[field] !== given[field as keyof typeof given]),
     issues,

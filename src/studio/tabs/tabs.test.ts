@@ -137,7 +137,7 @@ describe('a second tab', () => {
     expect(seen.device.getState().device).toEqual(own.device.getState().device);
     expect(seen.dataset.getState().prepared).toEqual(own.dataset.getState().prepared);
     expect(seen.project.getState().recipe).toEqual(own.project.getState().recipe);
-    own.setField('learning_rate', 1e-4);
+    own.recipe.setField('learning_rate', 1e-4);
     await until(() => seen.project.getState().recipe.values.learning_rate === 1e-4);
   });
 
@@ -219,7 +219,7 @@ describe('a second tab', () => {
     const studio = studioOf(second);
     runOf(second).pause();
     runOf(second).stop();
-    studio.setField('learning_rate', 9);
+    studio.recipe.setField('learning_rate', 9);
     await studio.startRun();
     await studio.drop([Object.assign(new File(['{"a": 1}'], 'rows.jsonl'), { path: 'rows.jsonl' })]);
     await settle();

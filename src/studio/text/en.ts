@@ -4,6 +4,7 @@ import { budget } from '#studio/text/budget.en.ts';
 import { errorTexts } from '#studio/text/errors.en.ts';
 import { bytes, count, duration, parameters, percent, rate } from '#studio/text/format.ts';
 import { plural } from '#studio/text/plural.ts';
+import { recipe } from '#studio/text/recipe.en.ts';
 import { keeping, runs } from '#studio/text/runs.en.ts';
 import { background, tabs } from '#studio/text/tabs.en.ts';
 import { train } from '#studio/text/train.en.ts';
@@ -34,7 +35,7 @@ const looksLikeAction: Record<LooksLike, string> = {
 
 export const en = {
   product: 'Loratory',
-  places: { model: 'Model', data: 'Data', train: 'Train', chat: 'Chat', export: 'Export', runs: 'Runs' },
+  places: { model: 'Model', data: 'Data', recipe: 'Recipe', train: 'Train', chat: 'Chat', export: 'Export', runs: 'Runs' },
   placesLabel: 'Places',
   skipToContent: 'Skip to content',
   loading: 'Loading …',
@@ -59,7 +60,7 @@ export const en = {
   },
   drop: {
     here: 'Drop it anywhere',
-    what: 'A model folder or a GGUF opens in Model, a file of rows in Data.',
+    what: 'A model folder or a GGUF opens in Model, a file of rows in Data, a recipe in Recipe.',
   },
   progress: {
     bytes: (done: number, total: number) => `${bytes(done)} of ${bytes(total)}`,
@@ -262,6 +263,7 @@ export const en = {
       loading: '…',
     },
   },
+  recipe,
   train,
   runs,
   keeping,

@@ -1,6 +1,5 @@
 /** The strings of Train in English. */
 import type { DamagedFile } from '#protocol/trainer.ts';
-import type { FormGroup } from '#studio/train/form-groups.ts';
 import { bytes, count, loss, parameters } from '#studio/text/format.ts';
 import { plural } from '#studio/text/plural.ts';
 import { runWarnings } from '#studio/text/run-warnings.en.ts';
@@ -27,6 +26,10 @@ export const train = {
     recipe: (field: string) => `A setting needs mending: ${field}.`,
     plan: 'The recipe does not fit.',
   },
+  recipeHeading: 'Recipe',
+  recipeSummary: (rank: string, steps: number | null, rate: string) =>
+    `LoRA r ${rank}${steps === null ? '' : `, ${plural(steps, 'step')}`}, rate ${rate}`,
+  recipeChange: 'Change in Recipe',
   states: {
     idle: 'Nothing has been trained yet.',
     ready: (steps: number) => `ready, ${plural(steps, 'step')}`,
@@ -136,7 +139,7 @@ export const train = {
   answers: {
     heading: 'Held-out rows',
     notYet: 'The held-out rows show here when model and rows are ready.',
-    none: 'No held-out rows have an answer to compare: hold some out in the recipe, with loss on the answer.',
+    none: 'No held-out rows have an answer to compare: hold some out in Recipe, with loss on the answer.',
     /** One line in two parts, each in its side's colour. */
     lineParts: (base: number, tuned: number, total: number): [string, string] => [
       `${count(base)} of ${count(total)}, `,
@@ -184,39 +187,5 @@ export const train = {
     passedOver: (n: number, step: number) =>
       `${n === 1 ? 'A checkpoint was' : `${count(n)} checkpoints were`} damaged and passed over; the run went on from ${step === 0 ? 'the beginning' : `step ${count(step)}`}.`,
     damaged: ({ path, found, expected }: DamagedFile) => `${path}: ${found} was found, ${expected} was expected`,
-  },
-  recipe: {
-    heading: 'Recipe',
-    reset: 'Back to the defaults',
-    changed: 'changed',
-    groups: {
-      adapter: 'Adapter',
-      optimizer: 'Optimizer',
-      steps: 'Steps',
-      data: 'Rows',
-      validation: 'Validation and checkpoints',
-      records: 'Records',
-    } satisfies Record<FormGroup, string>,
-    fixed: 'Changes apply to the next run.',
-    targetAll: 'All linears',
-    targetPeft: 'PEFT’s choice',
-    targetSome: 'Chosen ones',
-    chooseTargets: 'Linears',
-    usual: (value: string) => `Usual: ${value}.`,
-    expected: (expected: string) => `Expected: ${expected}.`,
-    answeredRows: 'Rows to answer',
-    answeredRowsExpected: 'Expected: a whole number from 0 on.',
-    answeredRowsAbout: 'Held-out rows that base and tuned answer before, during and after training.',
-    tooFew: (rows: number) =>
-      `${plural(rows, 'held-out row')}: too few to judge. Early stopping and the best step are off; from 20 rows on they work.`,
-    noValidation: 'No held-out rows to measure.',
-    /** Of the fields that are a choice, what each value is called. */
-    choices: {
-      lr_scheduler_type: { constant: 'Constant', constant_with_warmup: 'Constant after warmup', linear: 'Linear', cosine: 'Cosine' },
-      strategy: { 'line-by-line': 'Row by row', join: 'Rows joined' },
-      eval_strategy: { no: 'At the end', steps: 'By steps', epoch: 'After each epoch' },
-      save_strategy: { no: 'Never', steps: 'By steps', epoch: 'After each epoch' },
-      metric_for_best_model: { eval_loss: 'Loss', eval_mean_token_accuracy: 'Token accuracy' },
-    } as Record<string, Record<string, string>>,
   },
 };

@@ -11,7 +11,7 @@ import { Answers } from '#studio/train/Answers.tsx';
 import { FactStrip } from '#studio/train/FactStrip.tsx';
 import { Interrupted } from '#studio/train/Interrupted.tsx';
 import { MemoryBar } from '#studio/train/MemoryBar.tsx';
-import { RecipeForm } from '#studio/train/RecipeForm.tsx';
+import { RecipeSummary } from '#studio/train/RecipeSummary.tsx';
 import { RunNotes } from '#studio/train/RunNotes.tsx';
 import { RunControls } from '#studio/train/RunControls.tsx';
 import classes from '#studio/train/train.module.css';
@@ -46,9 +46,11 @@ export function TrainPage() {
             <Charts />
           </Suspense>
           <Answers />
+        </div>
+        <div>
+          <RecipeSummary />
           <MemoryBar />
         </div>
-        <RecipeForm />
       </div>
     </>
   );

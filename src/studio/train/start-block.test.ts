@@ -26,9 +26,9 @@ it.each<[string, Partial<StartInput>, ReturnType<typeof startBlock>]>([
   ['dataset', { dataset: { ...ready.dataset, opened: null } }, { why: 'data', place: 'data' }],
   ['mapping', { project: { ...ready.project, mapping: null, recipe: recipe({}, null) } }, { why: 'mapping', place: 'data' }],
   ['rows', { dataset: { ...ready.dataset, prepared: null, prepareError: error } }, { why: 'rows', place: 'data' }],
-  ['value', { project: { ...ready.project, recipe: recipe({ lora_r: 'many' }) } }, { why: 'recipe', field: 'lora_r' }],
+  ['value', { project: { ...ready.project, recipe: recipe({ lora_r: 'many' }) } }, { why: 'recipe', field: 'lora_r', place: 'recipe' }],
   ['tokens', { dataset: { ...ready.dataset, prepared: null } }, { why: 'preparing' }],
-  ['memory', { project: { ...ready.project, estimateError: error } }, { why: 'plan' }],
+  ['memory', { project: { ...ready.project, estimateError: error } }, { why: 'plan', place: 'recipe' }],
 ])('says that the %s is missing, and where that is mended', (_, changes, expected) => {
   expect(startBlock({ ...ready, ...changes })).toEqual(expected);
 });

@@ -10,7 +10,7 @@ export interface StartBlock {
   /** Of the recipe, the field that needs mending. */
   field?: string;
   /** Where it is mended. */
-  place?: Extract<Place, 'model' | 'data'>;
+  place?: Extract<Place, 'model' | 'data' | 'recipe'>;
 }
 
 export interface StartInput {
@@ -28,8 +28,8 @@ export function startBlock({ device, model, dataset, project }: StartInput): Sta
   if (project.mapping === null) return { why: 'mapping', place: 'data' };
   if (dataset.prepareError !== null) return { why: 'rows', place: 'data' };
   const issue = project.recipe.issues.find(({ field }) => !field.startsWith('mapping'));
-  if (issue !== undefined) return { why: 'recipe', field: issue.field };
+  if (issue !== undefined) return { why: 'recipe', field: issue.field, place: 'recipe' };
   if (project.recipe.recipe === null) return { why: 'mapping', place: 'data' };
   if (dataset.prepared === null) return { why: 'preparing' };
-  return project.estimateError === null ? null : { why: 'plan' };
+  return project.estimateError === null ? null : { why: 'plan', place: 'recipe' };
 }

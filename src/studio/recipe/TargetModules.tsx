@@ -2,11 +2,11 @@
 import { Checkbox, NativeSelect } from '@mantine/core';
 import { useStore } from 'zustand';
 import { useStudio, useText } from '#studio/context.ts';
-import { FieldFrame, type FrameProps } from '#studio/train/FieldFrame.tsx';
-import classes from '#studio/train/form.module.css';
+import { FieldFrame, type FrameProps } from '#studio/recipe/FieldFrame.tsx';
+import classes from '#studio/recipe/form.module.css';
 
 export function TargetModules({ value, onChange, ...frame }: FrameProps & { value: unknown; onChange: (value: unknown) => void }) {
-  const text = useText().train.recipe;
+  const text = useText().recipe;
   const linears = useStore(useStudio().model, (model) => model.opened?.summary.linearNames);
   const names: readonly string[] = linears ?? [];
   const chosen = Array.isArray(value) ? value.map(String) : null;
