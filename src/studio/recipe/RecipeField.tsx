@@ -21,7 +21,7 @@ export function RecipeField({ field }: { field: keyof Recipe }) {
   const isRate = field === 'learning_rate' && parameterCount !== null;
   const info = {
     ...plain,
-    usual: isRate ? text.usualRate(usualRate('lora', parameterCount)) : (text.choices[field]?.[plain.usual] ?? plain.usual).toLowerCase(),
+    usual: isRate ? text.usualRate(usualRate('lora', parameterCount)) : (text.choices[field]?.[plain.usual] ?? plain.usual),
   };
   const unusual =
     field === 'learning_rate' && typeof value === 'number' ? unusualRate({ learning_rate: value, method: 'lora' }, parameterCount) : null;

@@ -70,10 +70,12 @@ export const recipe = {
   },
   /** What a bound on epochs makes of the rows, aloud. */
   steps: ({ sequences, epochs, rowsPerStep, steps }: StepCount, isJoined: boolean, isCounted: boolean) => {
-    const rows = plural(sequences, isJoined ? 'block' : 'row');
-    if (isCounted)
-      return `${plural(steps, 'step')} of ${count(rowsPerStep)}: each of the ${rows} is seen ${epochs === 1 ? 'once' : `${short(epochs)} times`}.`;
-    return `${rows} × ${short(epochs)} ${epochs === 1 ? 'epoch' : 'epochs'}, ${count(rowsPerStep)} a step = ${plural(steps, 'step')}.`;
+    const unit = isJoined ? 'block' : 'row';
+    const rows = plural(sequences, unit);
+    if (!isCounted)
+      return `${rows} × ${short(epochs)} ${epochs === 1 ? 'epoch' : 'epochs'}, ${count(rowsPerStep)} a step = ${plural(steps, 'step')}.`;
+    const times = epochs === 1 ? 'once' : `${short(epochs)} times`;
+    return `${plural(steps, 'step')}, ${plural(rowsPerStep, unit)} a step: the ${rows} are seen ${times}.`;
   },
   fewSteps: (steps: number) => `${plural(steps, 'step')} is little to learn in: from 60 on an adapter begins to hold what it saw.`,
   fewStepsAction: 'More epochs, more rows or smaller batches make more steps.',
@@ -133,7 +135,7 @@ export const recipe = {
   /** Of the fields that are a choice, what each value is called. */
   choices: {
     method: { lora: 'LoRA' },
-    target_modules: { 'all-linear': 'all linears' },
+    target_modules: { 'all-linear': 'All linears' },
     lr_scheduler_type: { constant: 'Constant', constant_with_warmup: 'Constant after warmup', linear: 'Linear', cosine: 'Cosine' },
     strategy: { 'line-by-line': 'Row by row', join: 'Rows joined' },
     train_sampling_strategy: { random: 'Drawn anew', sequential: 'As in the file' },
