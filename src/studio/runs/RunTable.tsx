@@ -1,9 +1,11 @@
 /** The kept runs as a table; on a phone as a list. */
+import { Checkbox } from '@mantine/core';
 import { useState } from 'react';
 import { useStore } from 'zustand';
 import type { RunSummary } from '#protocol/trainer.ts';
 import { useStudio, useText } from '#studio/context.ts';
 import { useNow } from '#studio/parts/use-now.ts';
+import { Mark } from '#studio/runs/Mark.tsx';
 import { type Extra, RunActions } from '#studio/runs/RunActions.tsx';
 import { RunDetails } from '#studio/runs/RunDetails.tsx';
 import classes from '#studio/runs/runs.module.css';
@@ -14,7 +16,14 @@ import { isActive } from '#studio/stores/run.ts';
 import { lastCheckpoint } from '#studio/stores/runs.ts';
 import { ago, bytes } from '#studio/text/format.ts';
 
-export function RunTable({ runs }: { runs: readonly RunSummary[] }) {
+interface RunTableProps {
+  runs: readonly RunSummary[];
+  /** The ids of those that are compared: the place of each is its colour. */
+  chosen: readonly string[];
+  onChoose: (id: string) => void;
+}
+
+export function RunTable({ runs, chosen, onChoose }: RunTableProps) {
   const text = useText().runs;
   const { columns } = text;
   return (
@@ -33,14 +42,14 @@ export function RunTable({ runs }: { runs: readonly RunSummary[] }) {
       </thead>
       <tbody>
         {runs.map((run) => (
-          <Row key={run.id} run={run} />
+          <Row key={run.id} run={run} place={chosen.indexOf(run.id)} onChoose={() => onChoose(run.id)} />
         ))}
       </tbody>
     </table>
   );
 }
 
-function Row({ run }: { run: RunSummary }) {
+function Row({ run, place, onChoose }: { run: RunSummary; place: number; onChoose: () => void }) {
   const text = useText().runs;
   const studio = useStudio();
   const isOpen = useStore(studio.run, ({ runId, state }) => runId === run.id && state.kind !== 'idle');
@@ -51,9 +60,16 @@ function Row({ run }: { run: RunSummary }) {
     <>
       <tr data-open={isOpen} data-run={run.id}>
         <td>
-          <div className={classes.name}>{run.name}</div>
-          <div className={classes.small}>{text.about(run.rowCount, run.recipe.lora_r, run.recipe.learning_rate)}</div>
-          {run.note !== '' && <div className={classes.note}>{run.note}</div>}
+          <div className={classes.choice}>
+            <Checkbox size="xs" aria-label={text.compareOf(run.name)} title={text.compareHint} checked={place >= 0} onChange={onChoose} />
+            <div>
+              <div className={classes.name}>
+                {run.name} {place >= 0 && <Mark place={place} />}
+              </div>
+              <div className={classes.small}>{text.about(run.rowCount, run.recipe.lora_r, run.recipe.learning_rate)}</div>
+              {run.note !== '' && <div className={classes.note}>{run.note}</div>}
+            </div>
+          </div>
         </td>
         <td>
           {isOpen ? <LiveState /> : <div>{text.states[run.state]}</div>}

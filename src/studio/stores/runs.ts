@@ -3,6 +3,7 @@ import { createStore } from 'zustand/vanilla';
 import type { AppError } from '#base/errors.ts';
 import type { DamagedFile, EvaluationMetrics, RunState, RunSummary } from '#protocol/trainer.ts';
 import type { Trainer } from '#studio/clients.ts';
+import { type ComparedRun, comparedRun } from '#studio/runs/comparison.ts';
 import { asAppError } from '#studio/stores/device.ts';
 import { isActive } from '#studio/stores/run.ts';
 import { curvePoints } from '#studio/train/curve-points.ts';
@@ -23,12 +24,16 @@ export interface RunsStore {
   runs: readonly RunSummary[] | null;
   damaged: readonly DamagedFile[];
   curves: Readonly<Record<string, RunCurve>>;
+  /** Runs that were compared, as they were at that time. */
+  compared: Readonly<Record<string, ComparedRun & { updatedAt: string }>>;
   /** The interrupted run that nobody wants to hear of now. */
   dismissed: string | null;
   error: AppError | null;
   refresh: () => Promise<void>;
   /** Reads what the newest runs measured, one after another. */
   loadCurves: () => Promise<void>;
+  /** Reads what runs measured that are to be compared. */
+  loadCompared: (runs: readonly RunSummary[]) => Promise<void>;
   /** Whether it has its name and its note now. */
   rename: (id: string, words: { name: string; note: string }) => Promise<boolean>;
   /** Whether it is gone. */
@@ -59,6 +64,7 @@ export function createRunsStore(trainer: Trainer) {
       runs: null,
       damaged: [],
       curves: {},
+      compared: {},
       dismissed: null,
       error: null,
       async refresh() {
@@ -79,6 +85,17 @@ export function createRunsStore(trainer: Trainer) {
             set(({ curves }) => ({ curves: { ...curves, [id]: curve } }));
           } catch {
             // A run whose record cannot be read is named among the damaged files; its row has no curve.
+          }
+        }
+      },
+      async loadCompared(runs) {
+        for (const { id, updatedAt } of runs) {
+          if (get().compared[id]?.updatedAt === updatedAt) continue;
+          try {
+            const run = { ...comparedRun(id, await trainer.call('history', { runId: id })), updatedAt };
+            set(({ compared }) => ({ compared: { ...compared, [id]: run } }));
+          } catch (error) {
+            set({ error: asAppError(error) });
           }
         }
       },
