@@ -33,7 +33,28 @@ export class RunsPage {
 
   /** Brings the adapter of a finished run back. */
   async reopen(row: Locator): Promise<void> {
-    await row.getByRole('button', { name: 'Open', exact: true }).click();
+    await row.getByRole('button', { name: /^Open / }).click();
+  }
+
+  /** Takes a run into the comparison, or out of it. */
+  async compare(row: Locator): Promise<void> {
+    await row.getByRole('checkbox', { name: /^Compare / }).click();
+  }
+
+  /** The curves of the runs that are compared, and what they came to. */
+  get comparison(): { training: Locator; validation: Locator; table: Locator } {
+    return {
+      training: this.#page.getByRole('figure', { name: /^Loss compared/ }),
+      validation: this.#page.getByRole('figure', { name: /^Validation loss compared/ }),
+      table: this.#page.getByRole('region', { name: 'What differs' }).getByRole('table'),
+    };
+  }
+
+  async rename(row: Locator, { name, note }: { name: string; note: string }): Promise<void> {
+    await row.getByRole('button', { name: /^Details of / }).click();
+    await this.table.getByRole('textbox', { name: 'Name' }).fill(name);
+    await this.table.getByRole('textbox', { name: 'Note' }).fill(note);
+    await this.table.getByRole('button', { name: 'Save' }).click();
   }
 
   async trainFurther(row: Locator, steps: number): Promise<void> {

@@ -7,6 +7,7 @@ import { WindowDrop } from '#studio/drop/WindowDrop.tsx';
 import partClasses from '#studio/parts/parts.module.css';
 import { Notices } from '#studio/shell/Notices.tsx';
 import { Appearance, Brand, Rail } from '#studio/shell/Rail.tsx';
+import { RunTitle } from '#studio/run-guard/RunTitle.tsx';
 import { RunAnnouncer } from '#studio/shell/RunAnnouncer.tsx';
 import classes from '#studio/shell/shell.module.css';
 import type { Place, PlaceStore } from '#studio/stores/place.ts';
@@ -50,6 +51,7 @@ export function App({ place: store }: { place: StoreApi<PlaceStore> }) {
         </OneAtWork>
       </main>
       <RunAnnouncer />
+      <RunTitle />
       <WindowDrop />
     </div>
   );

@@ -8,13 +8,16 @@ import { createRoot } from 'react-dom/client';
 import { App } from '#studio/App.tsx';
 import { startWorkers } from '#studio/clients.ts';
 import { fetchDemoFile } from '#studio/demo.ts';
+import { createEndNotice } from '#studio/run-guard/end-notice.ts';
 import { guardRun } from '#studio/run-guard/guard.ts';
+import { runWords } from '#studio/shell/rail-states.ts';
 import { createPlaceStore } from '#studio/stores/place.ts';
 import { createStudio } from '#studio/studio.ts';
 import { openChannel } from '#studio/tabs/mirror.ts';
 import { createOnlooker } from '#studio/tabs/onlooker.ts';
 import { createTabs } from '#studio/tabs/tabs.ts';
 import { TabsRoot } from '#studio/tabs/TabsRoot.tsx';
+import { en } from '#studio/text/en.ts';
 import { resolveVariables, theme } from '#studio/theme.ts';
 
 const colorScheme = localStorageColorSchemeManager({ key: 'loratory.color-scheme' });
@@ -33,7 +36,14 @@ const tabs = createTabs({
         location.hash = to;
       },
     });
-    return { studio, background: guardRun(studio.run, { sight: document, wakeLocks: navigator.wakeLock ?? null }) };
+    const endNotice = createEndNotice({
+      run: studio.run,
+      notices: 'Notification' in window ? Notification : null,
+      storage: localStorage,
+      isSeen: () => document.visibilityState === 'visible' && document.hasFocus(),
+      words: ({ state }) => ({ title: runWords({ state, latest: null }, en), body: en.background.endNotice.body }),
+    });
+    return { studio, endNotice, background: guardRun(studio.run, { sight: document, wakeLocks: navigator.wakeLock ?? null }) };
   },
   createOnlooker: (channel) => createOnlooker(channel, localStorage),
 });

@@ -1,6 +1,7 @@
 /** One tab works, the others look on: who it is, and what becomes of the rest when it is closed. Knows no component. */
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { BackgroundStore } from '#studio/run-guard/background.ts';
+import type { EndNoticeStore } from '#studio/run-guard/end-notice.ts';
 import { isActive } from '#studio/stores/run.ts';
 import type { Studio } from '#studio/studio.ts';
 import { showTo, type TabChannel } from '#studio/tabs/mirror.ts';
@@ -14,6 +15,7 @@ export interface TabsStore {
   studio: Studio | null;
   /** Of the tab that works. */
   background: StoreApi<BackgroundStore> | null;
+  endNotice: StoreApi<EndNoticeStore> | null;
 }
 
 /** As much of `navigator.locks` as is needed. */
@@ -21,10 +23,11 @@ export interface TabLocks {
   request(name: string, options: { ifAvailable?: boolean }, hold: (lock: unknown) => Promise<void> | undefined): Promise<unknown>;
 }
 
-/** The studio of the tab that works, and what it knows of being out of sight. */
+/** The studio of the tab that works, what it knows of being out of sight, and whether it tells of a run's end through the system. */
 export interface Working {
   studio: Studio;
   background: StoreApi<BackgroundStore>;
+  endNotice?: StoreApi<EndNoticeStore>;
 }
 
 export interface TabsOptions {
@@ -42,11 +45,11 @@ export type Tabs = ReturnType<typeof createTabs>;
 const LOCK = 'loratory';
 
 export function createTabs({ locks, channel, createWorking, createOnlooker }: TabsOptions) {
-  const store = createStore<TabsStore>(() => ({ role: 'asking', studio: null, background: null }));
+  const store = createStore<TabsStore>(() => ({ role: 'asking', studio: null, background: null, endNotice: null }));
 
   const work = async (): Promise<void> => {
-    const { studio, background } = createWorking();
-    store.setState({ role: 'working', studio, background });
+    const { studio, background, endNotice = null } = createWorking();
+    store.setState({ role: 'working', studio, background, endNotice });
     showTo(channel, studio);
     channel.tell({ kind: 'lead' });
     await studio.begin();

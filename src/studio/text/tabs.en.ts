@@ -11,6 +11,13 @@ export const tabs = {
 };
 
 export const background = {
+  endNotice: {
+    switchOn: 'Notify me at the end',
+    switchOff: 'No notification at the end',
+    denied: 'This browser was told to show no notifications of this page; its site settings change that.',
+    body: 'Loratory, in the tab where it was trained.',
+  },
+  tabTitle: (product: string, words: string) => `${words} · ${product}`,
   wasHidden:
     'This tab was out of sight for a part of the run. Training goes on there, but a browser that saves energy may slow down or halt a tab that is not seen: keep it in view if steps take longer.',
   wasSlow: (share: number) =>

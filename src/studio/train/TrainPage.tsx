@@ -6,6 +6,7 @@ import { ErrorNote } from '#studio/parts/Note.tsx';
 import { Notes, PageHeader } from '#studio/parts/Page.tsx';
 import partClasses from '#studio/parts/parts.module.css';
 import { BackgroundNote } from '#studio/run-guard/BackgroundNote.tsx';
+import { EndNoticeButton } from '#studio/run-guard/EndNoticeButton.tsx';
 import { WaitingNote } from '#studio/runs/WaitingNote.tsx';
 import { Answers } from '#studio/train/Answers.tsx';
 import { FactStrip } from '#studio/train/FactStrip.tsx';
@@ -29,6 +30,7 @@ export function TrainPage() {
   return (
     <>
       <PageHeader title={text.places.train} lead={isDemo && rowCount !== null ? text.train.demoLead(rowCount) : text.train.lead}>
+        <EndNoticeButton />
         <RunControls />
       </PageHeader>
       <Notes>
