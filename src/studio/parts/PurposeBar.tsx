@@ -39,8 +39,10 @@ export function PurposeBar({ purposes, filled, totalBytes, figure }: PurposeBarP
       <dl className={classes.purposes}>
         {purposes.map((name) => (
           <div key={name} className={classes.purpose}>
-            <i style={{ background: shadeOf(name) }} />
-            <dt>{text.purposes[name] ?? name}</dt>
+            <dt>
+              <i style={{ background: shadeOf(name) }} />
+              {text.purposes[name] ?? name}
+            </dt>
             <dd>{figure(name)}</dd>
           </div>
         ))}
