@@ -1,5 +1,5 @@
 /** Every page in light and dark: axe finds nothing serious. */
-import AxeBuilder from '@axe-core/playwright';
+import { AxeBuilder } from '@axe-core/playwright';
 import { expect, test } from '@playwright/test';
 import { StudioPage } from './pages/studio.ts';
 
