@@ -80,7 +80,7 @@ export function Chart({ title, points, curve, scale, isClipped, empty }: ChartPr
             tick={tick}
             tickLine={false}
             axisLine={false}
-            width={48}
+            width={56}
             allowDataOverflow={clipped !== null}
           />
           <Tooltip isAnimationActive={false} cursor={{ stroke: 'var(--ink-3)' }} content={<Reading curve={curve} />} />
