@@ -135,8 +135,10 @@ class Trained {
           await hooks.onBoundary?.(step);
         },
         onPause: async (step, why) => {
+          // Who reads that a run is paused may close the page: by then it is kept.
           if (why === 'user' && this.#isKept()) await this.#save(step);
-          hooks.onPause?.(step, why);
+          await this.#saving;
+          hooks.onPause?.(step, run.control.pausedBecause ?? why);
         },
         onResume: (step) => hooks.onResume?.(step),
       });
