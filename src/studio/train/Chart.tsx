@@ -60,7 +60,8 @@ export function Chart({ title, points, curve, scale, isClipped, empty }: ChartPr
   return (
     <figure className={classes.chart} aria-label={text.label(title, points.length)} data-points={points.length}>
       <ResponsiveContainer>
-        <LineChart data={shown} syncId="run" margin={{ top: 8, right: 8, bottom: 20, left: 0 }}>
+        {/* A single point gives recharts ticks of one and the same key, which React would leave standing among those that come after. */}
+        <LineChart key={isAlone ? 'point' : 'line'} data={shown} syncId="run" margin={{ top: 8, right: 8, bottom: 20, left: 0 }}>
           <CartesianGrid stroke="var(--line)" vertical={false} />
           <XAxis
             dataKey="step"
