@@ -104,6 +104,17 @@ describe('Session', () => {
     expect(adapter.modules.some(({ b }) => b.some((value) => value !== 0))).toBe(true);
   }, 300_000);
 
+  it("counts each run's peak by itself", async () => {
+    await session.openModel({ name: 'tiny', files: files() });
+    for (const rank of [256, 1]) {
+      const done = until('done');
+      await session.start({ ...params({ lora_r: rank, max_steps: 2 }), heldOut: [] });
+      await done;
+      const { peakBytes, planBytes } = await session.memory();
+      expect(Math.abs(peakBytes / planBytes - 1)).toBeLessThan(0.02);
+    }
+  }, 120_000);
+
   it('pauses, resumes and stops, and keeps the adapter of a stopped run', async () => {
     await session.openModel({ name: 'tiny', files: files() });
     const paused = until('paused');

@@ -293,6 +293,7 @@ export class Session {
     keep: (run: ActiveRun) => Promise<ArchivedRun | null>,
   ): Promise<PlanSummary> {
     this.#state({ kind: 'preparing', what: 'memory and kernels' });
+    (await this.#host.device()).ledger.restartPeak();
     const run = new ActiveRun(this.#host, parts, this.#eventsOf(parts.id));
     let answering: AnsweringPlan | null;
     try {

@@ -47,6 +47,12 @@ export class Ledger {
     }
   }
 
+  /** From here on the peak is that of what comes: of one run, and not of those before it. */
+  restartPeak(): void {
+    this.peakBytes = this.liveBytes;
+    this.atPeak = { ...this.live };
+  }
+
   remove(purpose: Purpose, sizeBytes: number): void {
     this.live[purpose] -= sizeBytes;
   }
