@@ -3,7 +3,12 @@ import type { WireError } from '#base/errors.ts';
 import type { HubCard, HubModel, HubModelChoice, HubProgress, HubState, HubWait, PartialDownload } from '#protocol/hub.ts';
 import type { Recipe } from '#recipe/recipe.ts';
 import type { HeldOutRow, PackedRows, ValidationRows } from '#storage/run-rows.ts';
+import type { StoredRun } from '#storage/runs.ts';
+import type { DamagedFile } from '#storage/sealed-json.ts';
+import type { StoragePart } from '#storage/usage.ts';
 
+export type { DamagedFile } from '#storage/sealed-json.ts';
+export type { StoragePart } from '#storage/usage.ts';
 export type { HeldOutRow, PackedRows, ValidationRows as ValidationSet } from '#storage/run-rows.ts';
 
 /** Bytes by purpose: weights, adapter, gradients, optimizer, activations, kv-cache, batch, uniforms, scratch, readback. */
@@ -95,7 +100,7 @@ export interface EvaluationMetrics {
   epoch: number;
   /** transformers' eval_loss, in nats; perplexity is its exponential. */
   lossNats: number;
-  /** Share of loss tokens whose target had the highest logit. */
+  /** TRL's eval_mean_token_accuracy: the mean over batches of the share of loss tokens that are predicted. */
   accuracy: number;
   tokens: number;
   rows: number;
@@ -103,16 +108,7 @@ export interface EvaluationMetrics {
 }
 
 /** A run that is kept on this device. */
-export interface RunSummary {
-  id: string;
-  name: string;
-  /** ISO 8601. */
-  createdAt: string;
-  updatedAt: string;
-  state: 'running' | 'paused' | 'stopped' | 'done' | 'failed';
-  step: number;
-  steps: number;
-  recipe: Recipe;
+export interface RunSummary extends Omit<StoredRun, 'version' | 'model' | 'data'> {
   modelName: string;
   /** Fingerprint of the model's files: a run goes on with these alone. */
   modelKey: string;
@@ -121,15 +117,6 @@ export interface RunSummary {
   /** Steps of the checkpoints that are kept, ascending. */
   checkpoints: number[];
   sizeBytes: number;
-  /** What the user wrote of it. */
-  note: string;
-}
-
-/** Something kept that cannot be used, by its file. */
-export interface DamagedFile {
-  path: string;
-  found: string;
-  expected: string;
 }
 
 /** What a kept run measured, in order. */
@@ -149,8 +136,6 @@ export interface StorageReport {
   /** Whether the browser promised not to clear it by itself. */
   isPersistent: boolean | null;
 }
-
-export type StoragePart = 'models' | 'datasets' | 'runs' | 'other';
 
 /** A model that is kept on this device. */
 export interface KeptModel {

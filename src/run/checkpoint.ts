@@ -10,6 +10,7 @@ import { validateRecipe } from '#recipe/validate.ts';
 import { adapterFiles } from '#run/adapter-files.ts';
 import type { RunPlan, RunVariant } from '#run/lora-run.ts';
 import type { RunPosition } from '#run/position.ts';
+import { sha256Hex } from '#storage/file-store.ts';
 
 export const CHECKPOINT_VERSION = 1;
 
@@ -53,8 +54,7 @@ export async function sequencesKey(sequences: readonly Sequence[]): Promise<stri
     bytes.set(lossMask, at);
     at += lossMask.length;
   }
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return sha256Hex(bytes);
 }
 
 /** transformers' trainer_state.json, as far as we have its fields. */

@@ -1,5 +1,5 @@
 /** One run as it is written down while it goes on: what it measured, how it stands, its checkpoints. Writes in order, behind the training. */
-import { AppError, toWire } from '#base/errors.ts';
+import { unreachable } from '#base/errors.ts';
 import type { EvaluationMetrics, RunState, StepMetrics } from '#protocol/trainer.ts';
 import type { Recipe } from '#recipe/recipe.ts';
 import type { KeptCheckpoints } from '#run/active-run.ts';
@@ -108,7 +108,7 @@ function storedState(state: RunState): StoredRun['state'] | null {
     case 'preparing':
       return null;
     default:
-      throw new AppError('internal', `unexpected ${JSON.stringify(toWire(state satisfies never))}`);
+      return unreachable(state);
   }
 }
 

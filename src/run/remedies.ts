@@ -2,14 +2,9 @@
 import type { Gpu } from '#engine/gpu/device.ts';
 import { totalBytes } from '#engine/gpu/ledger.ts';
 import type { Model } from '#engine/models/model.ts';
+import type { Remedy } from '#protocol/trainer.ts';
 import type { Recipe } from '#recipe/recipe.ts';
 import { planRun } from '#run/lora-run.ts';
-
-export interface Remedy {
-  change: Partial<Recipe>;
-  totalBytes: number;
-  insteadOfBytes: number;
-}
 
 /** A change that saves less is not worth a try. */
 const LEAST_SAVING = 0.9;
@@ -23,8 +18,8 @@ function smallerBatch(recipe: Recipe): Partial<Recipe> | null {
 }
 
 /**
- * Changes that make the run smaller, those first that leave its numbers as they are: recompute, smaller batches, both, shorter rows. Sorted so; each with
- * the bytes that the planner finds for it.
+ * Changes that make the run smaller, each with the bytes that the planner finds for it; those first that leave its numbers as they are:
+ * recompute, smaller batches, both, then shorter rows.
  */
 export function findRemedies(model: Model, recipe: Recipe, rowLengths: ArrayLike<number>, gpu: Pick<Gpu, 'limits' | 'adapter'>): Remedy[] {
   const bytesWith = (change: Partial<Recipe>): number => {

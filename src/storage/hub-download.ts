@@ -279,7 +279,7 @@ async function checkFile(source: ByteSource, path: string, file: HubFile, signal
 export async function gitBlobId(bytes: Uint8Array): Promise<string> {
   const header = new TextEncoder().encode(`blob ${bytes.byteLength}\0`);
   const digest = await crypto.subtle.digest('SHA-1', joined([header, bytes], header.byteLength + bytes.byteLength));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return bytesToHex(new Uint8Array(digest));
 }
 
 /** So many at a time; the first failure ends the others, and is thrown once they have ended. */
